@@ -1,0 +1,1 @@
+"""The upstream edge: the Cloud Coding API."""

@@ -1,0 +1,263 @@
+"""What the service's events mean: JSON in either documented framing in, typed events out, and never an exception.
+
+The *envelope* framing has the event's name and data inside one JSON object; the *named* framing has the name in the
+SSE field ``event``. An event is understood by the keys of its data rather than by its name, so that mixtures of
+both, and the bare objects of the service's older endpoint, work too.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from bot.cloudcoding.problem import problem_text, shortened
+from bot.core.sse import ServerSentEvent
+
+TASK_NAME_CHARS = 80
+FAILURE_CHARS = 2000
+_THREAD_ID_CHARS = 200
+
+_AI = frozenset({"ai", "AIMessage", "AIMessageChunk", "assistant"})
+_HUMAN = frozenset({"human", "HumanMessage", "user"})
+_KNOWN_KEYS = frozenset({"stdout", "messages", "run_id", "stream_events", "error", "thread_id", "metadata"})
+_JSON_TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
+
+# A surrogate pair, a surrogate on its own, or any other escape sequence of JSON.
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(u[dD][89a-fA-F]\w\w)|.)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Stdout:
+    """A piece of a task's output, never empty; ``task`` is ``None`` where the service named none."""
+
+    task: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the agent has answered so far in this turn; a later one takes its place."""
+
+    task: str | None
+    run: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadNamed:
+    """The upstream thread by which the conversation can be continued."""
+
+    thread_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A task failed, or the run where ``task`` is ``None``; ``text`` is the service's own words, possibly empty."""
+
+    task: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """The older endpoint's word that the changes were pushed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An event of a shape that nobody knows. ``kind`` names it for the log, without any of its content."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An event, or a part of one, that can't be read; ``reason`` is for the log and has none of its content."""
+
+    reason: str
+
+
+Event = Stdout | Answer | ThreadNamed | Failure | Push | Unknown | Broken
+
+
+class _Piece(msgspec.Struct, forbid_unknown_fields=True):
+    """The data of nearly every event."""
+
+    stdout: str
+    task_name: str | None = None
+
+
+class _PieceInEnvelope(msgspec.Struct, forbid_unknown_fields=True):
+    event: Literal["custom"]
+    data: _Piece
+
+
+_named_piece = msgspec.json.Decoder(_Piece)
+_piece_in_envelope = msgspec.json.Decoder(_PieceInEnvelope)
+
+
+class _UnreadableError(Exception):
+    """Data that is no JSON; the message says why in our own words."""
+
+
+def interpret(event: ServerSentEvent) -> list[Event]:
+    """What ``event`` says, in the order thread, output, answer, push, failure; empty for a mere sign of life."""
+    data = event.data
+    try:
+        piece = _named_piece.decode(data) if event.event == "custom" else _piece_in_envelope.decode(data).data
+        return [Stdout(_task_name(piece.task_name), piece.stdout)] if piece.stdout else []
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _interpret_slowly(event.event, data.strip())
+
+
+def _interpret_slowly(name: str, data: bytes) -> list[Event]:
+    """The same for any shape; what the two usual ones give here is what they give above."""
+    if not data or data == b"[DONE]":
+        return []
+    try:
+        value = _unwrapped(_parsed(data))
+    except _UnreadableError as problem:
+        if name == "error":
+            return [Failure(None, shortened(data.decode(errors="replace"), FAILURE_CHARS))]
+        return [Broken(str(problem))]
+    outer: dict[str, Any] = value if isinstance(value, dict) else {}
+    inner = value
+    if isinstance(outer.get("event"), str):
+        name = outer["event"]
+    if "data" in outer and "stdout" not in outer and "messages" not in outer:
+        inner = _unwrapped(outer["data"])
+    return [*_read(name, inner, outer)]
+
+
+def _read(name: str, inner: Any, outer: dict[str, Any]) -> Iterator[Event]:
+    """The meaning of ``inner``, an event's data; ``outer`` is the envelope, or ``inner`` itself, or empty."""
+    data: dict[str, Any] = inner if isinstance(inner, dict) else {}
+    task = _task_name(data.get("task_name")) or _task_name(outer.get("task_name"))
+    thread_id = _thread_id(data) or _thread_id(outer)
+    if thread_id:
+        yield ThreadNamed(thread_id)
+    yield from _output(data, task)
+    yield from _answer(data, task)
+    push = data.get("push")
+    if isinstance(push, str) and push.strip():
+        yield Push(push)
+    if name == "error" or data.get("error"):
+        yield Failure(task, shortened(problem_text(inner), FAILURE_CHARS))
+    elif not isinstance(inner, dict) and name in {"custom", "updates"}:
+        yield Broken(f"{name}: data is {_json_type(inner)}")
+    elif not (push or thread_id or not _KNOWN_KEYS.isdisjoint(data)):
+        yield Unknown(_kind(name, inner))
+
+
+def _output(data: dict[str, Any], task: str | None) -> Iterator[Event]:
+    stdout = data.get("stdout")
+    if isinstance(stdout, str):
+        if stdout:
+            yield Stdout(task, stdout)
+    elif stdout is not None:
+        yield Broken(f"stdout is {_json_type(stdout)}")
+
+
+def _answer(data: dict[str, Any], task: str | None) -> Iterator[Event]:
+    """The last AI message that says anything, unless a human has spoken since: then it is an earlier turn's."""
+    messages = data.get("messages")
+    if messages is None:
+        return
+    if not isinstance(messages, list):
+        yield Broken(f"messages is {_json_type(messages)}")
+        return
+    for message in reversed(messages):
+        if not isinstance(message, dict):
+            continue
+        speakers = {word for word in (message.get("type"), message.get("role")) if isinstance(word, str)}
+        text = _content_text(message.get("content"))
+        if not text.strip():
+            continue
+        if speakers & _AI:
+            run = data.get("run_id")
+            yield Answer(task, run if isinstance(run, str) else None, text)
+            return
+        if speakers & _HUMAN:
+            return
+
+
+def _content_text(content: Any) -> str:
+    """A message's text: a string, or the text parts of a list; tool calls and their results have none."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = [
+        part.get("text") if isinstance(part, dict) and part.get("type", "text") == "text" else part
+        for part in content
+    ]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _task_name(value: Any) -> str | None:
+    """A name that can be shown: printable, bounded; ``None`` where there is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        return None
+    if not value.isprintable():
+        value = "".join(char for char in value[: 10 * TASK_NAME_CHARS] if char.isprintable())
+    return value.strip()[:TASK_NAME_CHARS] or None
+
+
+def _thread_id(data: dict[str, Any]) -> str | None:
+    for place in (data, data.get("metadata")):
+        found = place.get("thread_id") if isinstance(place, dict) else None
+        if isinstance(found, str) and 0 < len(found) <= _THREAD_ID_CHARS and found.isprintable():
+            return found
+    return None
+
+
+def _kind(name: str, inner: Any) -> str:
+    """An event's name and the names of its keys, so cut that no content can hide in them."""
+    words = [_word(key) for key in list(inner)[:6]] if isinstance(inner, dict) else [_json_type(inner)]
+    return f"{_word(name)}({','.join(words)})"
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^\w.-]", "", text[:24], flags=re.ASCII)
+
+
+def _json_type(value: Any) -> str:
+    return _JSON_TYPES.get(type(value), "null")
+
+
+def _unwrapped(value: Any) -> Any:
+    """``value``, or the JSON that it is the text of: some servers encode twice."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+        try:
+            return _parsed(value.encode())
+        except (_UnreadableError, UnicodeEncodeError):
+            return value
+    return value
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except UnicodeDecodeError:
+        raise _UnreadableError("not UTF-8") from None
+    except RecursionError:
+        raise _UnreadableError("nested too deeply") from None
+    except (msgspec.MsgspecError, ValueError):
+        return _parsed_leniently(data)
+
+
+def _parsed_leniently(data: bytes) -> Any:
+    """Half a surrogate pair is no reason to lose output: JavaScript makes them by cutting a text within an emoji."""
+    repaired = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], data)
+    if repaired != data:
+        try:
+            return msgspec.json.decode(repaired)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            pass
+    raise _UnreadableError("not JSON")
