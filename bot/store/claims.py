@@ -1,0 +1,24 @@
+"""Claims: the stored right to handle an event once."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.store import dialect
+from bot.store.database import Database
+from bot.store.tables import claims
+
+
+class Claims:
+    """Claims that stand on their own; a request's claim is taken together with its run (``Runs.take``)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, key: str, now: float) -> bool:
+        """Whether the event named ``key`` is the caller's to handle; false: somebody has handled it."""
+        return await self._database.write(lambda connection: insert_claim(connection, key, now))
+
+
+async def insert_claim(connection: AsyncConnection, key: str, now: float) -> bool:
+    """The same within a transaction; ``now`` is Unix time."""
+    statement = dialect.insert(connection.dialect.name, claims).on_conflict_do_nothing()
+    return (await connection.execute(statement, {"key": key, "claimed_at": now})).rowcount == 1

@@ -1,0 +1,103 @@
+"""Conversations: Slack threads, and what was said in them."""
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.store.database import Database
+from bot.store.records import Conversation, PastTurn
+from bot.store.rows import at_place, one_conversation, prompt_text
+from bot.store.tables import conversations, runs, tasks, turns
+
+
+class Conversations:
+    """The threads that the bot takes part in."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, conversation: int) -> Conversation | None:
+        """The conversation of that id."""
+        query = select(conversations).where(conversations.c.id == conversation)
+        return await self._database.read(lambda connection: one_conversation(connection, query))
+
+    async def at(self, workspace: str, channel: str, thread_ts: str) -> Conversation | None:
+        """The conversation of a thread."""
+        query = at_place(workspace, channel, thread_ts)
+        return await self._database.read(lambda connection: one_conversation(connection, query))
+
+    async def name_upstream_thread(self, conversation: int, upstream_thread: str) -> None:
+        """Store the service's id of the conversation."""
+        await self._update(conversation, upstream_thread=upstream_thread)
+
+    async def set_muted(self, conversation: int, muted: bool) -> None:
+        """Store whether the bot answers only to mentions in that thread."""
+        await self._update(conversation, muted=muted)
+
+    async def history(self, conversation: int, before_turn: int) -> list[PastTurn]:
+        """The earlier turns in order, without those that never started: they were dropped while they waited."""
+        started = (
+            select(runs.c.seq)
+            .where(
+                runs.c.conversation == turns.c.conversation,
+                runs.c.turn == turns.c.ordinal,
+                runs.c.started_at.is_not(None),
+            )
+            .exists()
+        )
+        query = (
+            select(turns.c.ordinal, turns.c.prompt, turns.c.answer)
+            .where(turns.c.conversation == conversation, turns.c.ordinal < before_turn, started)
+            .order_by(turns.c.ordinal)
+        )
+
+        async def find(connection: AsyncConnection) -> list[PastTurn]:
+            return [PastTurn(**row) for row in (await connection.execute(query)).mappings()]
+
+        return await self._database.read(find)
+
+    async def task_history(
+        self, conversation: int, name: str, before_turn: int | None = None
+    ) -> list[PastTurn]:
+        """What one task was asked and answered, in order, by the newest ended run of each turn that had it.
+
+        ``before_turn`` leaves out that turn and later ones: a retried turn is not its own past.
+        """
+        query = (
+            select(runs.c.turn, runs.c.invocation, runs.c.answer, tasks.c.answer.label("task_answer"))
+            .join_from(runs, tasks, tasks.c.run == runs.c.id)
+            .where(
+                runs.c.conversation == conversation,
+                runs.c.started_at.is_not(None),
+                runs.c.ended_at.is_not(None),
+                tasks.c.name == name,
+            )
+            .order_by(runs.c.turn, runs.c.seq)
+        )
+
+        if before_turn is not None:
+            query = query.where(runs.c.turn < before_turn)
+
+        async def find(connection: AsyncConnection) -> list[PastTurn]:
+            newest: dict[int, PastTurn] = {}
+            for turn, invocation, answer, task_answer in await connection.execute(query):
+                asked = {task.name: task.prompt for task in invocation.tasks}
+                # A run's only task speaks for the run; one of several doesn't.
+                own = task_answer if asked else task_answer or answer
+                newest[turn] = PastTurn(turn, asked.get(name, prompt_text(invocation, None)), own)
+            return list(newest.values())
+
+        return await self._database.read(find)
+
+    async def task_names(self, conversation: int) -> tuple[str, ...]:
+        """The names that the conversation's parallel runs were given, in order."""
+        query = select(runs.c.invocation).where(runs.c.conversation == conversation).order_by(runs.c.seq)
+
+        async def find(connection: AsyncConnection) -> tuple[str, ...]:
+            invocations = (await connection.execute(query)).scalars().all()
+            return tuple(dict.fromkeys(task.name for asked in invocations for task in asked.tasks))
+
+        return await self._database.read(find)
+
+    async def _update(self, conversation: int, **values: object) -> None:
+        statement = update(conversations).where(conversations.c.id == conversation).values(**values)
+        await self._database.write(lambda connection: connection.execute(statement))

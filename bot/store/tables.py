@@ -1,0 +1,201 @@
+"""The tables, as SQLAlchemy Core: one truth for queries, for migrations and for the test that compares them.
+
+::
+
+    conversations ─┬─ turns            what was asked and answered, in order
+                   └─ runs ── tasks ── chunks      executions, their strands, their output
+
+    claims          events that were handled        channels        what a channel was set to
+
+Nothing here is SQLite's own; the migrations in ``migrations/versions`` build the same tables step by step.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+from bot.core.run import RunState, TaskState
+from bot.model import Invocation
+
+
+class PlainText(TypeDecorator[str]):
+    """Text that every database takes: lone surrogates become ``?`` and NUL becomes U+FFFD.
+
+    Both can come out of a service's JSON; drivers refuse the first and PostgreSQL the second.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  SQLAlchemy's signature
+        """The text as it is stored."""
+        if value is None:
+            return None
+        return value.encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
+class InvocationJson(TypeDecorator[Invocation]):
+    """An Invocation as a JSON object; its strings are cleaned like PlainText."""
+
+    impl = PlainText
+    cache_ok = True
+
+    def process_bind_param(self, value: Invocation | None, dialect: Dialect) -> str | None:  # noqa: ARG002  SQLAlchemy's signature
+        """The JSON text. The standard encoder lets lone surrogates pass, which PlainText then replaces."""
+        return None if value is None else json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Invocation | None:  # noqa: ARG002  SQLAlchemy's signature
+        """The value again."""
+        return None if value is None else msgspec.json.decode(value, type=Invocation)
+
+
+def _states(of: type[RunState] | type[TaskState]) -> Enum:
+    return Enum(
+        of,
+        name=None,
+        native_enum=False,
+        create_constraint=False,  # a new state must not need a new table
+        length=16,
+        values_callable=lambda states: [state.value for state in states],
+    )
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("key", PlainText, primary_key=True),
+    Column("claimed_at", Double, nullable=False, index=True),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("workspace", PlainText, primary_key=True),
+    Column("channel", PlainText, primary_key=True),
+    Column("repo", PlainText),
+    Column("changed_by", PlainText, nullable=False),
+    Column("changed_at", Double, nullable=False),
+)
+
+# Ids are never given out again (``sqlite_autoincrement``): messages in Slack outlive the rows.
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("workspace", PlainText, nullable=False),
+    Column("channel", PlainText, nullable=False),
+    Column("thread_ts", PlainText),
+    Column("repo", PlainText),
+    Column("branch", PlainText),
+    Column("model", PlainText),
+    Column("directory", PlainText),
+    Column("upstream_thread", PlainText),
+    Column("muted", Boolean, nullable=False, server_default=false()),
+    UniqueConstraint("workspace", "channel", "thread_ts"),
+    sqlite_autoincrement=True,
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("conversation", ForeignKey("conversations.id"), primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("prompt", PlainText, nullable=False),
+    Column("answer", PlainText, nullable=False, server_default=text("''")),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("id", PlainText, nullable=False, unique=True),
+    Column("workspace", PlainText, nullable=False),
+    Column("channel", PlainText, nullable=False),
+    Column("conversation", Integer, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("requester", PlainText, nullable=False),
+    Column("invocation", InvocationJson, nullable=False),
+    Column("state", _states(RunState), nullable=False),
+    Column("in_thread", Boolean, nullable=False),
+    Column("request_ts", PlainText),
+    Column("status_ts", PlainText),
+    Column("focus", PlainText),
+    Column("attempt", Integer, nullable=False),
+    Column("ready", Boolean, nullable=False, server_default=false()),
+    Column("owner", PlainText),
+    Column("note", PlainText, nullable=False, server_default=text("''")),
+    Column("answer", PlainText, nullable=False, server_default=text("''")),
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("ended_at", Double, index=True),
+    ForeignKeyConstraint(["conversation", "turn"], ["turns.conversation", "turns.ordinal"]),
+    Index(None, "state", "ready", "seq"),  # the queue
+    Index(None, "conversation", "state", "seq"),  # what runs and waits in a thread
+    Index(None, "conversation", "turn", "seq"),  # a thread's past, and what was last
+    Index(None, "workspace", "channel", "request_ts"),  # an edited or deleted request
+    sqlite_autoincrement=True,
+)
+
+# ``chunk_count``, ``head_count`` and ``output_size`` are the output's bookkeeping (see output.py).
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("name", PlainText, nullable=False),
+    Column("state", _states(TaskState), nullable=False),
+    Column("ts", PlainText),
+    Column("line_count", Integer, nullable=False, server_default="0"),
+    Column("answer", PlainText, nullable=False, server_default=text("''")),
+    Column("note", PlainText, nullable=False, server_default=text("''")),
+    Column("ended_at", Double),
+    Column("chunk_count", Integer, nullable=False, server_default="0"),
+    Column("head_count", Integer, nullable=False, server_default="0"),
+    Column("output_size", Integer, nullable=False, server_default="0"),
+    UniqueConstraint("run", "position"),
+    sqlite_autoincrement=True,
+)
+
+# ``size`` and ``dropped`` stand before ``data``, so that sums need not walk through the data's pages.
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("task", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("dropped", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["task"], ["tasks.id"]),
+    PrimaryKeyConstraint("task", "position"),
+)
