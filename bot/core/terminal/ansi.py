@@ -1,0 +1,128 @@
+r"""The grammar of terminal output: which characters are controls, and where each control sequence ends.
+
+::
+
+    output   = (run | control)*
+    run      = printable characters
+    control  = C0 | sequence                                  C0: \n \r \b \t …, all but ESC
+    sequence = ESC [ parameters intermediates final           CSI; controls in the middle are carried out
+             | ESC intermediates final
+             | ESC (] | P | X | ^ | _) characters end         OSC, DCS, SOS, PM, APC: titles, links, images
+
+C1 controls (U+0080 to U+009F) are turned into two characters first. A sequence ends early, without
+effect, where another ESC, CAN, SUB or a character that can't belong to it follows. So that an unfinished one can't
+swallow the output that comes after it, a sequence is given up after 255 characters, and a string at the end of its
+line or after 64 Ki characters.
+"""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+ESC = "\x1b"
+LONGEST_CHUNK = 65_536  # characters for ``Settler`` at once; no string is longer, so that each ends within a chunk or goes on
+
+_IN_CSI = "\\x00-\\x17\\x19\\x1c-?\\x7f"
+_IN_STRING = "[^\\x07\\n\\x18\\x1a\\x1b]"
+_LARGEST_NUMBER = 9999
+
+_C1 = re.compile("[\x80-\x9f]")
+_STRING_END = re.compile("[\\x07\\n\\x18\\x1a\\x1b]")
+_CAN = "\x18"
+_EATEN_STRING_END = "\x07\x18\x1a"  # the others also mean something of their own
+
+_SEQUENCE = f"(?:\\[[{_IN_CSI}]{{0,255}}[@-~]?|[ -/]{{0,255}}[0-~]?)"
+_CONTROL = f"(?:\x1b{_SEQUENCE}|[\\x00-\\x1a\\x1c-\\x1f\\x7f])"
+
+# Starts with a plain character set, so that the regex engine skips runs fast. Of bounded length, since what distinct
+# matches mean is remembered.
+CONTROLS = re.compile(f"([\\x00-\\x1f\\x7f](?:(?<=\x1b){_SEQUENCE}|){_CONTROL}{{0,7}}+)")
+"""Splits what ``Settler`` gives into run, controls, run, controls, …, run."""
+
+_UNFINISHED = re.compile(f"\x1b(?:\\[[{_IN_CSI}]{{0,255}}|[ -/]{{0,255}})\\Z")
+_UNFINISHED_STRING = re.compile(f"\x1b[\\]PX^_]{_IN_STRING}{{0,{LONGEST_CHUNK}}}\\Z")
+# Colours; the cursor's look, synchronised output, pasting; what another ESC breaks off; strings, and their ends.
+_WITHOUT_EFFECT = re.compile(
+    "\x1b(?:\\[(?:[0-;]{0,255}m|\\?2(?:5|004|026)[hl]|[ -?]{0,255}(?=\x1b))|[ -/]{0,255}(?=\x1b)|\\\\"
+    f"|[\\]PX^_]{_IN_STRING}{{0,{LONGEST_CHUNK}}}(?:[\\x07\\x18\\x1a]|(?=[\\n\x1b])))"
+)
+_INTERRUPTED_CSI = re.compile("\x1b\\[[ -?]{0,255}[\\x00-\\x17\\x19\\x1c-\\x1f\\x7f]")
+_C0_IN_CSI = re.compile("[\\x00-\\x1f\\x7f]")
+_EACH_CONTROL = re.compile(_CONTROL)
+_CSI = re.compile("\x1b\\[([<-?]?)([0-9:;]*)([ -/]*[@-~])")
+
+
+class Command(NamedTuple):
+    r"""What a control asks for.
+
+    ``name`` is a C0 control itself (``\n``), ``ESC`` and what follows it, or a CSI sequence's private marker,
+    intermediates and final letter (``A``, ``?h``, ``!p``). ``numbers`` are its parameters, missing ones as 0, and at
+    least two.
+    """
+
+    name: str
+    numbers: tuple[int, ...] = (0, 0)
+
+
+def commands(controls: str) -> list[Command]:
+    """What a match of ``CONTROLS`` means, in order, without what was broken off."""
+    return [command for control in _EACH_CONTROL.findall(controls) for command in _command(control)]
+
+
+@lru_cache(maxsize=4096)
+def _command(control: str) -> tuple[Command, ...]:
+    if control[0] != ESC or control[1:2] != "[":
+        return (Command(control),)
+    inner = tuple(Command(char) for char in _C0_IN_CSI.findall(control[1:]))
+    match = _CSI.fullmatch(ESC + _C0_IN_CSI.sub("", control))
+    if not match:
+        return inner
+    private, parameters, final = match.groups()
+    numbers = [min(int(number.partition(":")[0] or 0), _LARGEST_NUMBER) for number in parameters.split(";")]
+    return (*inner, Command(private + final, (*numbers, 0)))
+
+
+def in_seven_bits(text: str) -> str:
+    """``text`` with each C1 control as ESC and a letter."""
+    return _C1.sub(lambda match: ESC + chr(ord(match[0]) - 0x40), text)
+
+
+class Settler:
+    """Makes chunks that may be cut anywhere into text that ends between sequences.
+
+    What has no effect on the text on the screen (colours, titles, links, images) is left out on the way.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""  # the beginning of a sequence, at most 257 characters
+        self._string_room: int | None = None  # within a string: how much longer it may get
+
+    def settle(self, chunk: str) -> str:
+        """The text that can be carried out now: runs and whole controls, to be split by ``CONTROLS``."""
+        if self._string_room is not None:
+            chunk = self._after_string(chunk, self._string_room)
+        text = self._held + chunk
+        self._held = ""
+        last = text.rfind(ESC)
+        if last < 0:
+            return text
+        kept_back = ""
+        if _UNFINISHED.match(text, last):
+            self._held = kept_back = text[last:]
+        elif _UNFINISHED_STRING.match(text, last):
+            kept_back = text[last:]
+            self._string_room = LONGEST_CHUNK - (len(kept_back) - 2)
+        bare = _WITHOUT_EFFECT.sub("", text).removesuffix(kept_back)
+        if ESC in bare and _INTERRUPTED_CSI.search(bare):
+            # It may end at a sequence that was left out, and must not go on with the text after that.
+            return _WITHOUT_EFFECT.sub(_CAN, text).removesuffix(kept_back)
+        return bare
+
+    def _after_string(self, chunk: str, room: int) -> str:
+        end = _STRING_END.search(chunk, 0, room + 1)
+        length = end.start() if end else min(len(chunk), room)
+        if not end and length == len(chunk):
+            self._string_room = room - length
+            return ""
+        self._string_room = None
+        return chunk[length + 1 :] if chunk[length] in _EATEN_STRING_END else chunk[length:]

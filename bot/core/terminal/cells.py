@@ -1,0 +1,129 @@
+"""Text as terminal cells: strings in which the index of a character is its column.
+
+Most text is that already. Two things are not, and are encoded so that rows of a screen can stay plain strings,
+cut and joined by slices:
+
+* A wide character (East Asian wide or fullwidth, most emoji) takes two columns: it is followed by ``PAD``.
+* A character with marks on it (combining accents, variation selectors, what a zero-width joiner ties to it) takes
+  the columns of its first character: it is replaced by one code point of the last private use plane, which stands for
+  the whole cluster. Code points of that plane in the input become U+FFFD, so that they can't be mistaken for one.
+
+Widths are those of a terminal that looks at each code point alone, as xterm does: a family emoji is as wide as
+its members together.
+"""
+
+import re
+import sys
+import unicodedata
+
+PAD = "\0"
+WRAPPED = "\n"  # after the last cell of a row whose line goes on in the next row
+REPLACEMENT = "\ufffd"
+
+_MARK = "\1"  # goes before each zero-width character while text is being encoded
+_FIRST_CODE, _MOST_CLUSTERS = 0x100000, 10_000
+_LONGEST_CLUSTER = 16  # code points; a family emoji with skin tones has its joiners spread over several cells
+_MOST_WIDTHS = 4096
+_JOINERS = "\u200c\u200d"
+_SOFT_HYPHEN = "\u00ad"
+_JAMO_MEDIAL_AND_FINAL = range(0x1160, 0x1200)
+
+# Everything outside of these ranges is looked up; they hold what logs are made of: European scripts, punctuation,
+# arrows, box drawing, blocks, braille, and the symbols that are not emoji.
+_PLAIN = (
+    " -~\u00a0-\u02ff\u0370-\u0377\u0384-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u2190-\u2319\u2400-\u2426"
+    "\u2440-\u244a\u2460-\u25fc\u2600-\u2613\u2701-\u2704\u2706-\u2709\u270c-\u2727\u2729-\u274b\u2758-\u2794"
+    "\u2800-\u2b1a\ue000-\uf8ff"
+)
+_ODD = re.compile(f"[^\\x00-\x1f\x7f{_PLAIN}]")
+_CLUSTER = re.compile(f"([^{_MARK}])({PAD}?)((?:{_MARK}.)+)", re.DOTALL)
+_CODE = re.compile(f"[{chr(_FIRST_CODE)}-{chr(sys.maxunicode)}]")
+_LEADING_MARKS = re.compile(f"(?:{_MARK}.)+", re.DOTALL)
+
+
+def cells_of(char: str) -> str:
+    """The cells of one printable character; empty for invisible ones, ``_MARK`` and itself for zero-width ones."""
+    code, category = ord(char), unicodedata.category(char)
+    if category == "Cs" or code >= _FIRST_CODE:
+        return REPLACEMENT
+    if category in {"Mn", "Me"} or char in _JOINERS or code in _JAMO_MEDIAL_AND_FINAL:
+        return _MARK + char
+    if category in {"Cf", "Zl", "Zp"} and char != _SOFT_HYPHEN:
+        return ""  # also keeps marks for right-to-left text from reordering what is around the output
+    return char + PAD if unicodedata.east_asian_width(char) in "WF" else char
+
+
+def is_plain(text: str) -> bool:
+    """Whether the runs of ``text`` are cells as they are (and there are no C1 controls)."""
+    return text.isascii() or not _ODD.search(text)
+
+
+def cut(row: str, end: int) -> str:
+    """``row`` up to column ``end``, filled with blanks; a wide character that is cut in half becomes blank."""
+    row = row.removesuffix(WRAPPED)
+    if row[end : end + 1] == PAD:
+        return row[: end - 1] + " "
+    return row[:end] if len(row) >= end else row.ljust(end)
+
+
+def rest(row: str, start: int) -> str:
+    """``row`` from column ``start`` on, with the same care."""
+    cells = row[start:]
+    return " " + cells[1:] if cells[:1] == PAD else cells
+
+
+class _Widths(dict[int, str]):
+    """``cells_of`` as a bounded table for ``str.translate``."""
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= _MOST_WIDTHS:
+            self.clear()
+        self[code] = cells = cells_of(chr(code))
+        return cells
+
+
+class Cells:
+    """Encodes text as cells and back; remembers the clusters it has met, up to a bound after which marks are dropped."""
+
+    def __init__(self) -> None:
+        self._widths = _Widths()
+        self._codes: dict[str, str] = {}
+        self._clusters: dict[str, str] = {}  # by code; the other way round in _codes
+
+    def encode(self, text: str) -> tuple[str, str]:
+        """Printable ``text`` as cells, and the marks before its first cell, which belong to what is already there."""
+        cells = text.translate(self._widths)
+        if _MARK not in cells:
+            return cells, ""
+        leading = _LEADING_MARKS.match(cells)
+        marks = leading[0][1::2] if leading else ""
+        return _CLUSTER.sub(self._join, cells[2 * len(marks) :]), marks
+
+    def add_marks(self, cell: str, marks: str) -> str:
+        """``cell`` (without ``PAD``) with ``marks`` on it, as one cell."""
+        for mark in marks:
+            # One at a time, so that the table is the same however the output was cut into chunks.
+            cell = self._add_mark(cell, mark)
+        return cell
+
+    def decode(self, row: str) -> str:
+        """The text of some cells."""
+        if row.isascii():
+            return row
+        return _CODE.sub(lambda code: self._clusters[code[0]], row.replace(PAD, ""))
+
+    def _join(self, match: re.Match[str]) -> str:
+        base, pad, marks = match.groups()
+        return self.add_marks(base, marks[1::2]) + pad
+
+    def _add_mark(self, cell: str, mark: str) -> str:
+        cluster = self._clusters.get(cell, cell) + mark
+        if len(cluster) > _LONGEST_CLUSTER:
+            return cell
+        code = self._codes.get(cluster)
+        if code is None:
+            if len(self._codes) == _MOST_CLUSTERS:
+                return cell
+            code = self._codes[cluster] = chr(_FIRST_CODE + len(self._codes))
+            self._clusters[code] = cluster
+        return code

@@ -1,0 +1,100 @@
+"""The rows of one screen and the last of what scrolled out of it, in bounded memory, with an exact count of lines.
+
+Rows are strings of cells (see ``bot.core.terminal.cells``), as long as what was written to them. One list holds all of them: the
+last ``rows`` are the screen, those before it have scrolled out. So scrolling is an ``append``, and row ``y`` of the
+screen is ``lines[y - rows]``. A row whose line goes on in the next one ends with ``WRAPPED``; a *line* is such a row
+with all that continue it.
+"""
+
+from collections.abc import Iterator
+
+from bot.core.terminal.cells import WRAPPED
+
+GAP = " … "
+
+
+class Page:
+    """One screen's rows. ``history`` is how many rows are kept of those that scrolled out."""
+
+    def __init__(self, rows: int, history: int) -> None:
+        self.rows = rows
+        self.lines = [""] * rows
+        self.saved = (0, 0)  # the cursor's saved column and row
+        self.kept = rows + history
+        self._slack = self.kept  # rows are dropped in batches
+        self.forget_history()
+
+    def forget_history(self) -> None:
+        """Drop all that scrolled out, uncounted."""
+        del self.lines[: -self.rows]
+        self._dropped = 0  # lines that ended in rows no longer held
+        self._filled = 0  # the same, up to the last one that isn't blank
+        self._open = False  # whether the last dropped row's line goes on in the first held one
+        self._start = ""  # if so, that line's first row
+
+    @property
+    def count(self) -> int:
+        """How many lines there are, dropped ones too, trailing blank ones not."""
+        end = self._filled_rows()
+        if not end:
+            return self._filled
+        ended = sum(not row.endswith(WRAPPED) for row in self.lines[: end - 1])
+        return self._dropped + ended + 1
+
+    def backwards(self) -> Iterator[tuple[str, bool]]:
+        """The lines that are held, from the last one that isn't blank: their cells, and whether these are all.
+
+        A line that begins in a dropped row is given as its first row, ``GAP``, and the rows held.
+        """
+        self.trim()
+        end = self._filled_rows()
+        while end:
+            start = end - 1
+            while start and self.lines[start - 1].endswith(WRAPPED):
+                start -= 1
+            line = "".join(row.removesuffix(WRAPPED) for row in self.lines[start:end])
+            whole = bool(start) or not self._open
+            yield (line if whole else self._start.removesuffix(WRAPPED) + GAP + line), whole
+            end = start
+
+    def trim(self, slack: int = 0) -> None:
+        """Drop the rows that are more than ``kept``, as soon as they are more than ``slack``."""
+        surplus = len(self.lines) - self.kept
+        if surplus > slack:
+            self._drop(surplus)
+
+    def tidy(self) -> None:
+        """Drop rows when it has become worth it."""
+        self.trim(self._slack)
+
+    def skip(self, text: str) -> bool:
+        """Count the lines of ``text`` without writing them: the screen's last row is blank and ``kept`` lines will follow.
+
+        ``text`` holds runs and C0 controls, its last line without the line feed. False, with nothing done, where
+        only writing it would tell which of its lines are blank in the end.
+        """
+        filled = len(text.rstrip(" \t\r\n"))
+        last = text[text.rfind("\n", 0, filled) + 1 :].partition("\n")[0].rstrip("\r")
+        if filled and not (last.isascii() and last.isprintable()):
+            return False
+        self._drop(len(self.lines) - 1)
+        if filled:
+            self._filled = self._dropped + text.count("\n", 0, filled) + 1
+        self._dropped += text.count("\n") + 1
+        return True
+
+    def _filled_rows(self) -> int:
+        end = len(self.lines)
+        while end and not self.lines[end - 1].strip():
+            end -= 1
+        return end
+
+    def _drop(self, count: int) -> None:
+        for row in self.lines[:count]:
+            if not self._open:
+                self._start = row
+            if row.strip():
+                self._filled = self._dropped + 1
+            self._open = row.endswith(WRAPPED)
+            self._dropped += not self._open
+        del self.lines[:count]
