@@ -1,0 +1,1 @@
+"""The engine room: from a claimed request to the last edit."""

@@ -1,0 +1,114 @@
+"""The status message of every run that hasn't ended: first it waits in the queue, then the runner takes it over."""
+
+from dataclasses import dataclass, replace
+
+from bot.core.redact import Secrets
+from bot.core.run import RunState, TaskState
+from bot.core.terminal import Tail
+from bot.model import MessageRef, Place, TaskPrompt
+from bot.runs.editor import Editor, LiveMessage
+from bot.runs.frames import Frame, RunFrame, TaskFrame
+from bot.store.records import Run
+
+
+@dataclass(slots=True)
+class _Waiting:
+    run: Run
+    position: int | None
+    message: LiveMessage
+
+
+def thread_of(run: Run) -> Place:
+    """The thread in which a run's messages stand."""
+    return Place(run.workspace, run.channel, run.thread_ts)
+
+
+def combined(run: Run) -> bool:
+    """Whether one message is both the run's and its only task's: a reply with a single prompt."""
+    return run.in_thread and not run.invocation.tasks
+
+
+def redacted(run: Run, secrets: Secrets) -> tuple[TaskPrompt, ...]:
+    """The run's named tasks as they may be shown."""
+    return tuple(replace(task, prompt=secrets.redact(task.prompt)) for task in run.invocation.tasks)
+
+
+def still_frame(
+    secrets: Secrets, run: Run, state: RunState, position: int | None = None, note: str = ""
+) -> RunFrame | TaskFrame:
+    """The status of a run that isn't streaming here: before its first byte, or after an end without any."""
+    if combined(run):
+        return TaskFrame(
+            run=run.id,
+            name=run.focus or "task",
+            state=state if state is RunState.QUEUED else TaskState(state.value),
+            elapsed=0,
+            line_count=0,
+            tail=Tail(""),
+            note=note,
+            position=position,
+            controls=True,
+        )
+    return RunFrame(
+        run=run.id,
+        state=state,
+        requester=run.requester,
+        prompt=secrets.redact(run.invocation.prompt),
+        tasks=redacted(run, secrets),
+        options=run.invocation.options,
+        attempt=run.attempt,
+        position=position,
+        note=note,
+    )
+
+
+class Board:
+    """Shows runs while they wait, and hands their messages on."""
+
+    def __init__(self, editor: Editor, secrets: Secrets) -> None:
+        self._editor = editor
+        self._secrets = secrets
+        self._waiting: dict[str, _Waiting] = {}
+
+    def show(self, run: Run, position: int | None) -> LiveMessage:
+        """Post or edit the status message of a queued run; no ``position`` means that it starts at once."""
+        waiting = self._waiting.get(run.id)
+        if waiting is None:
+            message = self._open(run)
+            waiting = self._waiting[run.id] = _Waiting(run, position, message)
+            message.render = lambda: self._frame(waiting)
+            message.touch()
+        elif (waiting.position, waiting.run) != (position, run):
+            waiting.run, waiting.position = run, position
+            waiting.message.touch()
+        return waiting.message
+
+    def _open(self, run: Run) -> LiveMessage:
+        place = thread_of(run) if run.in_thread else Place(run.workspace, run.channel)
+        ref = MessageRef(run.channel, run.status_ts) if run.status_ts else None
+        return self._editor.open(
+            place, lambda: still_frame(self._secrets, run, RunState.QUEUED), ref=ref, owner=run.id
+        )
+
+    def take(self, run: Run) -> LiveMessage:
+        """The status message, from now on in the caller's hands."""
+        waiting = self._waiting.pop(run.id, None)
+        return waiting.message if waiting else self._open(run)
+
+    async def close(self, run: Run, state: RunState, note: str) -> None:
+        """Show the end of a run that never started; returns once Slack has it."""
+        message = self.take(run)
+        if message.ref is None and run.status_ts is None:
+            await message.posted()
+        message.render = lambda: still_frame(self._secrets, run, state, None, note)
+        await message.finish()
+
+    def forget(self, run: Run) -> None:
+        """Show nothing more of this run: it was refused before anything was posted."""
+        waiting = self._waiting.pop(run.id, None)
+        if waiting is not None:
+            waiting.message.abandon()
+
+    def _frame(self, waiting: _Waiting) -> Frame:
+        state = RunState.RUNNING if waiting.position is None else RunState.QUEUED
+        return still_frame(self._secrets, waiting.run, state, waiting.position)

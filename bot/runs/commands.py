@@ -1,0 +1,169 @@
+"""What whole-text commands and buttons do: help, status, stop, retry, repo."""
+
+from dataclasses import dataclass, replace
+
+from bot import words
+from bot.clock import Clock
+from bot.core.command import WholeTextCommand, Word
+from bot.core.redact import Secrets
+from bot.core.run import RunState, TaskState
+from bot.model import Audience, Invocation, TaskPrompt
+from bot.runs.admission import Admission
+from bot.runs.ports import Notice
+from bot.runs.queue import Queue
+from bot.runs.supervisor import Supervisor
+from bot.store.records import NewRun, Run
+from bot.store.store import Store
+
+LISTED = 20  # runs that `status` shows; more would not fit on a phone
+
+
+@dataclass(slots=True)
+class Commands:
+    """Each answers one person, and nobody else."""
+
+    store: Store
+    queue: Queue
+    admission: Admission
+    supervisor: Supervisor
+    secrets: Secrets
+    clock: Clock
+    default_repo: str | None
+
+    async def carry_out(self, command: WholeTextCommand, audience: Audience, claim: str) -> None:
+        """Do what a whole-text command asks, and answer."""
+        match command:
+            case WholeTextCommand(Word.HELP):
+                await self._tell(audience, words.help_text(await self._repo(audience)))
+            case WholeTextCommand(Word.STATUS):
+                await self._tell(audience, await self._status(audience))
+            case WholeTextCommand(Word.STOP, None):
+                await self._stop_own(audience)
+            case WholeTextCommand(Word.STOP, run_id):
+                if await self.stop(run_id or "", audience):
+                    await self._tell(audience, words.stopping(run_id or ""))
+            case WholeTextCommand(Word.RETRY, run_id):
+                await self.retry(run_id or "", audience, claim, only_failed=False)
+            case WholeTextCommand(Word.REPO, repo):
+                await self._channel_repo(repo, audience)
+            case _:
+                await self._tell(audience, words.not_offered(command.word.value))
+
+    async def _tell(self, audience: Audience, text: str) -> None:
+        await self.admission.tell(audience, Notice(text))
+
+    async def _repo(self, audience: Audience) -> str | None:
+        return await self.store.channels.repo(audience.workspace, audience.channel) or self.default_repo
+
+    async def _channel_repo(self, repo: str | None, audience: Audience) -> None:
+        if repo is None:
+            await self._tell(audience, words.repo_is(await self._repo(audience)))
+            return
+        new = None if repo == "none" else repo
+        refusal = await self.admission.refusal(audience, new)
+        if refusal is not None:
+            await self._tell(audience, refusal)
+            return
+        now = self.clock.wall()
+        await self.store.channels.set_repo(audience.workspace, audience.channel, new, audience.user, now)
+        await self._tell(audience, words.repo_set(new) if new else words.repo_cleared())
+
+    async def _status(self, audience: Audience) -> str:
+        runs = await self.store.queue.listing(audience.workspace)
+        # A private channel's runs are nobody's business elsewhere: only counted, unless asked from there.
+        shown = [run for run in runs if run.channel.startswith("C") or run.channel == audience.channel]
+        lines = [await self._summary(run) for run in shown[:LISTED]]
+        return words.status(lines, more=len(runs) - len(lines))
+
+    async def _summary(self, run: Run) -> words.RunSummary:
+        waiting = run.state is RunState.QUEUED
+        return words.RunSummary(
+            run=run.id,
+            state=run.state,
+            requester=run.requester,
+            prompt=self.secrets.redact(
+                run.invocation.prompt or ", ".join(t.name for t in run.invocation.tasks)
+            ),
+            repo=run.invocation.options.repo,
+            position=await self.store.queue.place(run) if waiting else None,
+            elapsed=None if run.started_at is None else int(self.clock.wall() - run.started_at),
+        )
+
+    async def _stop_own(self, audience: Audience) -> None:
+        """`stop` without a name: the asker's own run here, if there is just one."""
+        runs = await self.store.queue.listing(audience.workspace)
+        own = [run for run in runs if run.channel == audience.channel and run.requester == audience.user]
+        if len(own) == 1:
+            if await self.stop(own[0].id, audience):
+                await self._tell(audience, words.stopping(own[0].id))
+        elif own:
+            await self._tell(audience, words.stop_which([await self._summary(run) for run in own]))
+        else:
+            await self._tell(audience, words.nothing_running())
+
+    async def stop(self, run_id: str, audience: Audience) -> bool:
+        """Stop a run; whoever can't is told why. The run's own message says who stopped it."""
+        run = await self._find(run_id, audience)
+        if run is None or await self._may_not(run, audience):
+            return False
+        stopped = await self.queue.stop(run, audience.user)
+        if not stopped:
+            run = await self.store.runs.get(run.id) or run
+            await self._tell(audience, words.stale_button(run.state))
+        return stopped
+
+    async def _find(self, run_id: str, audience: Audience) -> Run | None:
+        run = await self.store.runs.find(audience.workspace, run_id.lower())
+        if run is None:
+            await self._tell(audience, words.run_not_found(run_id))
+        return run
+
+    async def _may_not(self, run: Run, audience: Audience) -> bool:
+        """Whether this person may not work on that run; they are told."""
+        refusal = await self.admission.refusal(
+            replace(audience, channel=run.channel), run.invocation.options.repo
+        )
+        if refusal is not None:
+            await self._tell(audience, refusal)
+        return refusal is not None
+
+    async def retry(self, run_id: str, audience: Audience, claim: str, *, only_failed: bool) -> None:
+        """Run the same request again, or only its failed tasks."""
+        run = await self._find(run_id, audience)
+        if run is None or await self._may_not(run, audience):
+            return
+        newest = await self.store.runs.newest_attempt(run.conversation, run.turn) or run
+        if not run.state.ended or newest.id != run.id:
+            await self._tell(audience, words.stale_button(newest.state))
+            return
+        invocation = await self._failed_tasks(run) if only_failed else run.invocation
+        if invocation is None:
+            await self._tell(audience, words.nothing_failed())
+            return
+        again = self._again(run, invocation, audience)
+        taken = await self.store.runs.take(again, claim, self.clock.wall())
+        if taken is not None:
+            self.supervisor.start(f"admit {taken.id}", self.admission.admit(taken, audience))
+
+    def _again(self, run: Run, invocation: Invocation, audience: Audience) -> NewRun:
+        return NewRun(
+            workspace=run.workspace,
+            channel=run.channel,
+            requester=audience.user,
+            invocation=invocation,
+            conversation=run.conversation,
+            thread_ts=run.thread_ts,
+            in_thread=run.in_thread,
+            request_ts=run.request_ts,
+            turn=run.turn,
+            attempt=run.attempt + 1,
+            # A reply's one message also holds its output, which a new attempt doesn't overwrite.
+            status_ts=run.status_ts if not run.in_thread or run.invocation.tasks else None,
+            focus=run.focus,
+        )
+
+    async def _failed_tasks(self, run: Run) -> Invocation | None:
+        tasks = await self.store.runs.tasks(run.id)
+        failed = {task.name for task in tasks if task.state is TaskState.FAILED}
+        left: tuple[TaskPrompt, ...] = tuple(task for task in run.invocation.tasks if task.name in failed)
+        return replace(run.invocation, tasks=left) if left else None

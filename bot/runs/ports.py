@@ -1,0 +1,59 @@
+"""What the engine room needs from the Slack edge; implemented there and handed in by the composition root."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from bot.model import Audience, MessageRef, Person, Place
+from bot.runs.frames import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An answer to one person alone, in mrkdwn; ``open_form`` adds a button that opens the form."""
+
+    text: str
+    open_form: bool = False
+
+
+class Reaction(StrEnum):
+    """The reactions on a request that is a message, by Slack's names."""
+
+    TAKEN = "eyes"
+    WAITING = "hourglass_flowing_sand"
+    DONE = "white_check_mark"
+    FAILED = "x"
+    STOPPED = "octagonal_sign"
+
+
+class Messenger(Protocol):
+    """Slack, as the engine room sees it. Every method raises the SlackErrors of ``bot.errors``."""
+
+    async def post(self, place: Place, frame: Frame) -> MessageRef:
+        """A new message."""
+        ...
+
+    async def update(self, place: Place, ref: MessageRef, frame: Frame) -> None:
+        """That message, showing ``frame`` from now on."""
+        ...
+
+    async def tell(self, audience: Audience, notice: Notice) -> None:
+        """An ephemeral answer; by ``response_url`` where there is one, else by the Web API."""
+        ...
+
+    async def upload(self, place: Place, filename: str, size: int, content: AsyncIterator[bytes]) -> None:
+        """A file of exactly ``size`` bytes in a thread."""
+        ...
+
+    async def react(self, place: Place, ts: str, add: Reaction | None, remove: Reaction | None) -> None:
+        """Set one reaction and take back another; a refusal is not an error."""
+        ...
+
+    async def person(self, workspace: str, user: str) -> Person:
+        """Facts about a user; cached by the implementation for five minutes."""
+        ...
+
+    async def join(self, place: Place) -> bool:
+        """Make the bot a member of a public channel; false where it can't be one by itself."""
+        ...

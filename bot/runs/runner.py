@@ -1,0 +1,264 @@
+"""One run: stream → state → frames, and what is shown when it has ended.
+
+Nothing on the way from the socket to a run's state waits for Slack: messages are marked as having something
+new, and the editor renders them when an edit is due.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from bot import words
+from bot.clock import Clock
+from bot.cloudcoding.client import CloudCoding
+from bot.cloudcoding.events import Event, Stdout
+from bot.core.redact import Secrets
+from bot.core.run import RunState
+from bot.errors import StoreUnavailable, UpstreamBusy, UpstreamCut, UpstreamRefused
+from bot.model import MessageRef
+from bot.core.schedule import Priority
+from bot.runs.board import Board, thread_of
+from bot.runs.closing import Closing
+from bot.runs.editor import Editor, LiveMessage
+from bot.runs.live import LiveRun, LiveTask
+from bot.runs.reactions import Reactions
+from bot.runs.request import upstream_request
+from bot.runs.supervisor import Supervisor
+from bot.store.records import Run, Task
+from bot.store.store import Store
+
+log = structlog.get_logger("bot.run")
+
+STORE_RETRY = 5.0  # seconds between attempts to store an end while the database is away
+TICK = 5.0  # seconds between refreshes of elapsed times where nothing else changed
+MAX_TASKS = 60  # named by the service; past them a stream of made-up names ends up in one message
+OVERFLOW = "more"
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What every run is carried out with; made once by the composition root."""
+
+    store: Store
+    editor: Editor
+    board: Board
+    reactions: Reactions
+    closing: Closing
+    supervisor: Supervisor
+    upstream: CloudCoding
+    clock: Clock
+    secrets: Secrets
+    github_token: str
+    github_host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a stream ended. ``state`` is ``None`` where the service closed it normally."""
+
+    state: RunState | None
+    note: str = ""
+
+
+class Execution:
+    """A run that is going on in this process."""
+
+    def __init__(self, run: Run, tasks: list[Task], workshop: Workshop) -> None:
+        self.run = run
+        self._shop = workshop
+        self._live = LiveRun(
+            run, workshop.secrets, workshop.clock, workshop.store.output.append, workshop.github_host
+        )
+        for task in tasks:
+            self._live.add(task)
+        self._status: LiveMessage | None = None
+        self._messages: dict[int, LiveMessage] = {}
+        self._streaming: asyncio.Task[Ending] | None = None
+        self._broken_off: Ending | None = None
+
+    def break_off(self, state: RunState, note: str) -> bool:
+        """End the stream now. False where it has already ended, or was broken off before: the first reason counts."""
+        if self._broken_off is not None or self._live.state.ended:
+            return False
+        self._broken_off = Ending(state, note)
+        if self._streaming is not None:
+            self._streaming.cancel()
+        return True
+
+    async def carry_out(self) -> None:
+        """From the request upstream to the last message about it."""
+        log.info(
+            "run.started", repo=self.run.invocation.options.repo, tasks=len(self.run.invocation.tasks) or 1
+        )
+        self._shop.reactions.started(self.run)
+        self._open_messages()
+        ticking = self._shop.supervisor.start(f"tick {self.run.id}", self._tick())
+        try:
+            ending = await self._stream_to_its_end()
+        finally:
+            ticking.cancel()
+        self._live.end(ending.state, ending.note or self._failure_note())
+        await self._store_end()
+        self._log_end()
+        await self._show_end()
+
+    def _open_messages(self) -> None:
+        live = self._live
+        self._status = self._shop.board.take(self.run)
+        if live.combined:
+            (task,) = live.tasks.values()
+            self._messages[task.record.id] = self._status
+            self._status.render = lambda: live.task_frame(task)
+        else:
+            self._status.render = live.run_frame
+            for task in live.tasks.values():
+                self._open_task(task)
+        self._status.touch(Priority.FIRST)
+
+    def _open_task(self, task: LiveTask) -> LiveMessage:
+        live = self._live
+        message = self._shop.editor.open(
+            thread_of(self.run),
+            lambda: live.task_frame(task),
+            on_posted=lambda ref: self._task_posted(task, ref),
+            owner=self.run.id,
+        )
+        self._messages[task.record.id] = message
+        message.touch(Priority.FIRST)
+        return message
+
+    def _task_posted(self, task: LiveTask, ref: MessageRef) -> None:
+        self._shop.supervisor.start(
+            f"posted {self.run.id}", self._shop.store.runs.task_posted(task.record.id, ref.ts)
+        )
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            for message in (self._status, *self._messages.values()):
+                if message is not None:
+                    message.touch(Priority.IDLE)
+
+    async def _stream_to_its_end(self) -> Ending:
+        """Consume the stream in a task of its own, so that stopping it touches nothing else."""
+        if self._broken_off is not None:
+            return self._broken_off
+        self._streaming = self._shop.supervisor.start(f"stream {self.run.id}", self._stream())
+        try:
+            await asyncio.wait({self._streaming})
+        finally:
+            self._streaming.cancel()
+        if self._broken_off is not None:
+            with suppress(asyncio.CancelledError):
+                await self._streaming
+            return self._broken_off
+        if self._streaming.cancelled() or self._streaming.exception() is not None:
+            # Logged by the supervisor; whatever it was, the request may have been carried out.
+            return Ending(RunState.INTERRUPTED, words.cut(self._live.elapsed))
+        return self._streaming.result()
+
+    async def _stream(self) -> Ending:
+        shop = self._shop
+        try:
+            request = await upstream_request(shop.store, self.run, shop.github_token)
+        except StoreUnavailable:
+            return Ending(RunState.FAILED, words.store_away())
+        try:
+            async with shop.upstream.invoke(request) as batches:
+                async for events in batches:
+                    for event in events:
+                        await self._take_in(event)
+                    # A socket with data never blocks: without this, one flood would hold up all other work.
+                    await asyncio.sleep(0)
+        except UpstreamRefused as error:
+            return Ending(RunState.FAILED, words.refused(error.reason, shop.secrets.redact(error.detail)))
+        except UpstreamBusy as error:
+            return Ending(RunState.FAILED, words.busy(error.status))
+        except UpstreamCut as error:
+            log.warning("upstream.cut", reason=error.reason)
+            return Ending(RunState.INTERRUPTED, words.cut(self._live.elapsed))
+        return Ending(None)
+
+    async def _take_in(self, event: Event) -> None:
+        live = self._live
+        name = getattr(event, "task", None)
+        task = live.task(name if isinstance(event, Stdout) or name in live.tasks else None)
+        if task is None:
+            task = await self._unasked(str(name))
+        before = live.thread_id
+        live.apply(event, task)
+        if isinstance(event, Stdout) or task.state.ended:
+            self._messages[task.record.id].touch()
+            if len(live.tasks) > 1 and self._status is not None:
+                self._status.touch()
+        if live.thread_id is not None and live.thread_id != before:
+            shop = self._shop
+            shop.supervisor.start(
+                f"thread {self.run.id}",
+                shop.store.conversations.name_upstream_thread(self.run.conversation, live.thread_id),
+            )
+
+    async def _unasked(self, name: str) -> LiveTask:
+        """A task that the service named by itself; where no more can be had, the run's first one stands in."""
+        live = self._live
+        if len(live.tasks) >= MAX_TASKS:
+            name = OVERFLOW
+        if name not in live.tasks:
+            try:
+                record = await self._shop.store.runs.add_task(self.run.id, name)
+            except StoreUnavailable:
+                return next(iter(live.tasks.values()))
+            self._open_task(live.add(record))
+        return live.tasks[name]
+
+    def _failure_note(self) -> str:
+        """The sentence for a run that ended by itself: what the service said went wrong, if anything."""
+        return words.run_failed(self._live.failure) if self._live.failure else ""
+
+    async def _store_end(self) -> None:
+        """Store how the run ended; while the database is away that is tried again, beside everything else."""
+        try:
+            await self._shop.store.output.flush()
+            await self._store_row()
+        except StoreUnavailable:
+            log.warning("run.end_not_stored_yet")
+            self._shop.supervisor.start(f"end {self.run.id}", self._store_end_later())
+
+    async def _store_row(self) -> None:
+        live = self._live
+        await self._shop.store.runs.end(
+            self.run.id,
+            live.state,
+            self._shop.clock.wall(),
+            note=live.note,
+            answer=live.answer,
+            tasks=live.task_ends(),
+        )
+
+    async def _store_end_later(self) -> None:
+        while True:
+            await asyncio.sleep(STORE_RETRY)
+            with suppress(StoreUnavailable):
+                await self._store_row()
+                return
+
+    async def _show_end(self) -> None:
+        """The final edits first, then what is posted below them, in the order in which it is read."""
+        live, shop = self._live, self._shop
+        messages = {*self._messages.values(), *([self._status] if self._status else [])}
+        await asyncio.gather(*(message.finish() for message in messages))
+        await shop.closing.post(self.run, live)
+        shop.reactions.ended(self.run, live.state)
+
+    def _log_end(self) -> None:
+        live = self._live
+        log.info(
+            "run.ended",
+            state=live.state.value,
+            seconds=live.elapsed,
+            tasks=len(live.tasks),
+            failed=len(live.failed),
+            skipped_events=live.skipped,
+        )

@@ -1,0 +1,46 @@
+"""A home for background work: every task is named, held, and drained.
+
+asyncio keeps only weak references to tasks, so one that nobody holds can vanish in mid-await; and an exception
+in one that nobody awaits is lost. Everything that outlives a request is started here.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import structlog
+
+T = TypeVar("T")
+
+log = structlog.get_logger("bot.supervisor")
+
+
+class Supervisor:
+    """Holds tasks until they end; one that fails is logged once and doesn't touch the others."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin ``work`` under a name; the caller may await the task, but needn't."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background.failed", task=task.get_name(), exc_info=error)
+
+    async def settle(self, seconds: float) -> None:
+        """Wait up to ``seconds`` for everything that is going on now to end by itself."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=seconds)
+
+    async def close(self) -> None:
+        """Cancel what is left and wait until it has gone."""
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(set(self._tasks))

@@ -1,0 +1,63 @@
+"""The buttons of messages; a button's value is the id of the run that it is about."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from bot import words
+from bot.core.text import one_line
+from bot.model import Link
+from bot.slack import limits
+
+STOP_RUN = "stop_run"
+RETRY_RUN = "retry_run"
+RETRY_FAILED = "retry_failed"
+OPEN_LINK = "open_link"  # followed by `:` and the button's number
+OPEN_FORM = "open_form"
+
+_URL = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::\d+)?(?:[/?#][!-~]*)?")
+
+
+def controls(run: str, links: Iterable[Link], *, over: bool, retry_failed: bool) -> dict[str, Any]:
+    """The actions block of a run's message: what can be done while it lasts, or after it is over."""
+    if over:
+        buttons = [*_link_buttons(links), button(RETRY_RUN, words.RETRY, run)]
+        if retry_failed:
+            buttons.append(button(RETRY_FAILED, words.RETRY_FAILED, run))
+    else:
+        buttons = [button(STOP_RUN, words.STOP, run) | {"style": "danger", "confirm": _stop_confirm(run)}]
+    return {"type": "actions", "block_id": "controls", "elements": buttons}
+
+
+def _stop_confirm(run: str) -> dict[str, Any]:
+    return {
+        "title": plain_text(one_line(f"{words.STOP} {run}", limits.CONFIRM_TITLE)),
+        "text": plain_text(words.STOP_QUESTION),
+        "confirm": plain_text(words.STOP_CONFIRMED),
+        "deny": plain_text(words.STOP_DENIED),
+        "style": "danger",
+    }
+
+
+def _link_buttons(links: Iterable[Link]) -> list[dict[str, Any]]:
+    """Buttons for the first links that Slack would take: a single bad address has it refuse the whole message."""
+    buttons: list[dict[str, Any]] = []
+    room = limits.LINK_URLS
+    for link in links:
+        if not _URL.fullmatch(link.url) or len(link.url) > room or len(buttons) == limits.LINKS:
+            continue
+        room -= len(link.url)
+        label = one_line(link.label, limits.LABEL) or words.OPEN_LINK
+        buttons.append(button(f"{OPEN_LINK}:{len(buttons) + 1}", label) | {"url": link.url})
+    return buttons
+
+
+def plain_text(content: str) -> dict[str, Any]:
+    """A text object in which nothing is markup, not even emoji names."""
+    return {"type": "plain_text", "text": content, "emoji": False}
+
+
+def button(action: str, label: str, value: str = "") -> dict[str, Any]:
+    """A button; without a value it stands for itself."""
+    element = {"type": "button", "action_id": action, "text": plain_text(label)}
+    return element | {"value": value[: limits.VALUE]} if value else element

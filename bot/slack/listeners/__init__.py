@@ -1,0 +1,1 @@
+"""One behaviour a module; each only translates and hands on."""

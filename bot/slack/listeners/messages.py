@@ -1,0 +1,50 @@
+"""Messages: mentions, direct messages, replies, and what becomes of them."""
+
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncApp
+
+from bot.core.slacktext import without_mention
+from bot.model import Audience
+from bot.runs.intake import Intake, Request
+from bot.slack.deliveries import MessageDeleted, MessageEdited, UserMessage, claim_key
+from bot.slack.identity import Identity
+from bot.slack.payloads import parse_event
+
+log = structlog.get_logger("bot.listener")
+
+
+def register(app: AsyncApp, intake: Intake, identity: Identity) -> None:
+    """A mention in a channel arrives as ``app_mention`` and as ``message``; the claim makes them one."""
+
+    async def message(body: dict[str, Any]) -> None:
+        event = parse_event(body, identity.bot)
+        match event:
+            case UserMessage():
+                await intake.message(_request(event, identity))
+            case MessageEdited():
+                audience = Audience(event.workspace, event.channel, event.user, event.thread_ts)
+                text = without_mention(event.text, identity.bot.user_id)
+                await intake.edited(Request(audience, claim_key(event), text, ts=event.ts))
+            case MessageDeleted():
+                audience = Audience(event.workspace, event.channel, "", event.thread_ts)
+                await intake.deleted(Request(audience, claim_key(event), "", ts=event.ts))
+            case _:
+                log.debug("message.ignored", reason=getattr(event, "reason", type(event).__name__))
+
+    app.event("app_mention")(message)
+    app.event("message")(message)
+
+
+def _request(event: UserMessage, identity: Identity) -> Request:
+    audience = Audience(
+        event.workspace, event.channel, event.user, thread_ts=event.thread_ts, is_stranger=event.is_stranger
+    )
+    return Request(
+        audience=audience,
+        claim=claim_key(event),
+        text=without_mention(event.text, identity.bot.user_id),
+        ts=event.ts,
+        addressed=event.mentions_bot or event.direct,
+    )

@@ -1,0 +1,141 @@
+"""Slack as the engine room sees it: frames become calls of the Web API, its answers our errors."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import structlog
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.clock import Clock
+from bot.errors import SlackError, SlackLimited, SlackRejected, SlackUnavailable
+from bot.model import Audience, MessageRef, Person, Place
+from bot.runs.frames import Frame
+from bot.runs.ports import Notice, Reaction
+from bot.slack.api import call
+from bot.slack.blocks import Rendered, bare, render, render_notice
+from bot.slack.people import People
+
+log = structlog.get_logger("bot.slack")
+
+ANSWER_SECONDS = 5.0  # for a response_url, before the Web API is tried instead
+UPLOAD_SECONDS = 120.0
+LONGEST_WAIT = 30.0  # seconds that a reaction waits for a rate limit
+
+
+class SlackMessenger:
+    """Implements ``bot.runs.ports.Messenger`` with one client and one session."""
+
+    def __init__(self, client: AsyncWebClient, session: aiohttp.ClientSession, clock: Clock) -> None:
+        self._client = client
+        self._session = session
+        self._people = People(client, clock)
+
+    async def post(self, place: Place, frame: Frame) -> MessageRef:
+        """A new message, without previews of links in it."""
+        where = {"channel": place.channel, "thread_ts": place.thread_ts}
+        quiet = {"unfurl_links": False, "unfurl_media": False}
+        answer = await self._shown("chat.postMessage", frame, **where, **quiet)
+        return MessageRef(answer.get("channel") or place.channel, str(answer["ts"]))
+
+    async def update(self, place: Place, ref: MessageRef, frame: Frame) -> None:
+        """That message, showing ``frame`` from now on."""
+        del place  # the message says where it is
+        await self._shown("chat.update", frame, channel=ref.channel, ts=ref.ts)
+
+    async def _shown(self, method: str, frame: Frame, **arguments: Any) -> dict[str, Any]:
+        """Send a frame; where Slack finds fault with it, the same state with fewer words."""
+        try:
+            return await self._send(method, render(frame), **arguments)
+        except SlackRejected as error:
+            log.error("slack.rejected", method=method, frame=type(frame).__name__, error=str(error))
+            return await self._send(method, bare(frame), **arguments)
+
+    async def _send(self, method: str, rendered: Rendered, **arguments: Any) -> dict[str, Any]:
+        return await call(self._client, method, text=rendered.text, blocks=rendered.blocks, **arguments)
+
+    async def tell(self, audience: Audience, notice: Notice) -> None:
+        """An ephemeral answer; by ``response_url`` where there is one, else by the Web API."""
+        rendered = render_notice(notice)
+        if audience.response_url and await self._respond(audience.response_url, rendered):
+            return
+        where = {"channel": audience.channel, "user": audience.user, "thread_ts": audience.thread_ts}
+        await self._send("chat.postEphemeral", rendered, **where)
+
+    async def _respond(self, url: str, rendered: Rendered) -> bool:
+        body = {"response_type": "ephemeral", "replace_original": False, "text": rendered.text}
+        try:
+            async with self._session.post(
+                url, json={**body, "blocks": rendered.blocks}, timeout=aiohttp.ClientTimeout(ANSWER_SECONDS)
+            ) as response:
+                return response.ok
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            return False
+
+    async def upload(self, place: Place, filename: str, size: int, content: AsyncIterator[bytes]) -> None:
+        """A file of exactly ``size`` bytes in a thread."""
+        if size == 0:
+            return
+        target = await call(
+            self._client, "files.getUploadURLExternal", filename=filename, length=size
+        )
+        try:
+            async with self._session.post(
+                str(target["upload_url"]),
+                data=content,
+                headers={"Content-Length": str(size), "Content-Type": "application/octet-stream"},
+                timeout=aiohttp.ClientTimeout(UPLOAD_SECONDS),
+            ) as response:
+                if not response.ok:
+                    raise SlackUnavailable(f"http_{response.status}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise SlackUnavailable("upload", type(error).__name__) from error
+        await call(
+            self._client,
+            "files.completeUploadExternal",
+            files=[{"id": target["file_id"], "title": filename}],
+            channel_id=place.channel,
+            thread_ts=place.thread_ts,
+        )
+
+    async def react(self, place: Place, ts: str, add: Reaction | None, remove: Reaction | None) -> None:
+        """Set one reaction and take back another; a refusal is not an error."""
+        for method, name in (("reactions.add", add), ("reactions.remove", remove)):
+            if name is not None:
+                await self._react(method, channel=place.channel, timestamp=ts, name=name.value)
+
+    async def _react(self, method: str, **arguments: str) -> None:
+        try:
+            await call(self._client, method, **arguments)
+        except SlackLimited as error:
+            await asyncio.sleep(min(error.retry_after, LONGEST_WAIT))
+            try:
+                await call(self._client, method, **arguments)
+            except SlackError as again:
+                log.debug("slack.no_reaction", method=method, error=str(again))
+        except SlackError as error:
+            log.debug("slack.no_reaction", method=method, error=str(error))
+
+    async def person(self, workspace: str, user: str) -> Person:
+        """Facts about a user, at most five minutes old."""
+        return await self._people.get(workspace, user)
+
+    def forget(self, user: str) -> None:
+        """What is known of this user is out of date."""
+        self._people.forget(user)
+
+    async def join(self, place: Place) -> bool:
+        """Make the bot a member of a public channel; false where it can't be one by itself."""
+        if place.channel.startswith("D"):
+            return True
+        try:
+            await call(self._client, "conversations.join", channel=place.channel)
+        except SlackError as error:
+            log.debug("slack.not_joined", channel=place.channel, error=str(error))
+            return False
+        return True
+
+    async def open_view(self, trigger_id: str, view: dict[str, Any]) -> None:
+        """Open a form, within three seconds of what the user did."""
+        await call(self._client, "views.open", trigger_id=trigger_id, view=view)

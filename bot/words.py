@@ -1,0 +1,396 @@
+"""What the bot says: every sentence that a person reads, in Slack's mrkdwn, escaped, saying what to do next.
+
+Arguments are plain text and are escaped here. Sentences never name a part of the bot or quote an exception.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from bot.core.access import Denied
+from bot.core.durations import clock, duration, ordinal
+from bot.core.run import RunState, TaskState
+from bot.core.text import code, code_block, inert, one_line
+from bot.errors import Refusal
+
+COMMAND = "/code"
+NO_ANSWER = "The agent gave no answer."
+NOT_SHOWN = "Slack would not show this message's text."
+NO_OUTPUT, NO_OUTPUT_YET = "No output.", "No output yet."
+STOP_QUESTION = "Stop this run? The agent's work so far stays on its branch."
+OPEN_FORM, OPEN_LINK = "Open form", "Open link"
+STOP, STOP_CONFIRMED, STOP_DENIED = "Stop", "Stop run", "Keep running"
+RETRY, RETRY_FAILED = "Retry", "Retry failed"
+
+# The form shows these as plain text.
+FORM_PROMPT = "Several tasks at once: first the line “parallel”, then a line “name: prompt” for each."
+FORM_NOT_A_PROMPT = "Say what the agent should do, for example: Fix the flaky login test"
+FORM_REPO = "This needs an owner and a name, like acme/web."
+FORM_BRANCH = "This is not the name of a branch. For example: main"
+FORM_DIRECTORY = "This must be a directory inside the repository, like services/api."
+
+_USER_ID = re.compile("[UW][A-Z0-9]{1,30}")
+_BRANCH_FIRST = "The agent may have gone on and pushed: look at the branch before you retry."
+_NOT_STARTED = "Your request was not started:"
+
+
+def is_user_id(user: str) -> bool:
+    """Whether this is the id of a Slack user, which may be mentioned."""
+    return _USER_ID.fullmatch(user) is not None
+
+
+def mention(user: str) -> str:
+    """A user by id, so that Slack shows the name and notifies them."""
+    return f"<@{user}>" if is_user_id(user) else "someone"
+
+
+def state_word(state: RunState | TaskState, position: int | None = None) -> str:
+    """A state as people read it, with the place of what is queued: ``Running``, ``Queued · 3rd``. Plain text."""
+    word = state.value.capitalize()
+    return f"{word} · {ordinal(position)}" if state == RunState.QUEUED and position is not None else word
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One line of ``status``: ``elapsed`` in seconds since its start, ``link`` the message's address."""
+
+    run: str
+    state: RunState
+    requester: str
+    prompt: str
+    repo: str | None = None
+    position: int | None = None
+    elapsed: int | None = None
+    link: str | None = None
+
+
+# Answers to requests that start nothing
+
+
+def no_repository(command: str = COMMAND) -> str:
+    """Nothing says which repository to work on."""
+    return f"Which repository? Add `repo=owner/name`, or set one for this channel with `{command} repo owner/name`."
+
+
+def help_text(repo: str | None, command: str = COMMAND, readme: str | None = None) -> str:
+    """How to use the bot, in at most 20 lines; ``repo`` is the channel's, ``readme`` an address to point to."""
+    where = f"This channel works on {code(repo)}." if repo else "This channel has no repository yet."
+    setting = code(f"{command} repo {repo or 'acme/web'}")
+    option = "" if repo else "repo=acme/web "
+    more = f"<{readme}|README>" if readme else "README"
+    return "\n".join(
+        (
+            f"Ask a coding agent to work on a repository. {where}",
+            "",
+            f"`{command} {option}Fix the flaky login test`: start a run, and watch it here",
+            f"`{command} {option}branch=dev model=haiku Update the changelog`: choose the branch and the model",
+            f"{setting}: set this channel's repository",
+            f"`{command} status` and `{command} stop`: see what is running here, and stop it",
+            f"`{command} retry r-7k2m`: run the same request again",
+            "Several tasks at once, one line for each:",
+            f"```{command} {option}parallel\ntests: Add unit tests for the parser\ndocs: Describe the settings```",
+            "Reply in a run's thread to go on from there; `stop` there stops it; `!aside …` is not for me.",
+            f"Mentioning me or writing me directly works like `{command}`; `{command}` alone opens a form.",
+            f"Everything else is in the {more}.",
+        )
+    )
+
+
+def not_in_channel(request: str, bot: str | None = None) -> str:
+    """The bot can't post where it was asked; ``bot`` is its own user id, as far as it is known."""
+    invited = f"<@{bot}>" if bot and is_user_id(bot) else "@code"
+    return f"I'm not in this channel. `/invite {invited}` and try again: your request was:\n{code_block(request)}"
+
+
+_DENIED = MappingProxyType(
+    {
+        Denied.BOT: "Apps and bots can't start runs here. Ask a member of the workspace.",
+        Denied.DEACTIVATED: "This account is deactivated, so it can't start runs. Ask a member of the workspace.",
+        Denied.STRANGER: "People of other organisations can't start runs here. Ask a member of the workspace.",
+        Denied.GUEST: "Guests can't start runs here. Ask a member of the workspace.",
+        Denied.USER: "You are not among the people who may start runs. An admin can add you to `ALLOWED_USERS`.",
+        Denied.CHANNEL: "Runs can't be started in this channel. Use another one, or ask an admin to add this one to `ALLOWED_CHANNELS`.",
+    }
+)
+
+
+def denied(reason: Denied, repo: str | None = None) -> str:
+    """Why this person may not start, continue or stop runs here."""
+    which = code(repo, 140) if repo else "This repository"
+    refusal = (
+        f"{which} is not open to runs here. An admin can add it to `ALLOWED_REPOS`. Nothing was started."
+    )
+    return _DENIED.get(reason, refusal)
+
+
+def unknown_person() -> str:
+    """Slack would not say who is asking, so that they can't be let in."""
+    return "I can't find out from Slack who you are right now, so I can't do this for you. Try again in a minute."
+
+
+def with_request(refusal: str, request: str) -> str:
+    """A refusal that gives back what was typed."""
+    return f"{refusal} {_NOT_STARTED}\n{code_block(request)}"
+
+
+def cannot_post(request: str) -> str:
+    """Slack did not take the run's first message."""
+    return with_request("Slack didn't let me post here.", request)
+
+
+def empty_request(command: str = COMMAND) -> str:
+    """A mention with nothing else."""
+    return (
+        f"What should I do? Write it after the mention, or fill in the form. `{command} help` has examples."
+    )
+
+
+def store_unavailable(request: str) -> str:
+    """The database is away."""
+    return with_request("I can't start runs right now (database unreachable).", request)
+
+
+def draining(request: str) -> str:
+    """The bot is on its way down and takes no new work."""
+    return with_request("I'm restarting; try again in a minute.", request)
+
+
+def unexpected(request: str) -> str:
+    """Something of ours went wrong behind a request; the log has the rest."""
+    sentence = "Something went wrong on my side; an admin finds the reason in my log."
+    return (
+        f"{sentence} Before you try again, see `{COMMAND} status`. Your request was:\n{code_block(request)}"
+    )
+
+
+def form_unavailable(command: str = COMMAND) -> str:
+    """The form could not be opened, most often because Slack's three seconds were over."""
+    return f"The form could not be opened. Try again, or write your request after `{command}`."
+
+
+def reply_not_allowed() -> str:
+    """A reply in a thread by someone who may not continue its run."""
+    return "You can't continue this run. Ask the person who started it, or start your own with a new request."
+
+
+def not_your_run(requester: str) -> str:
+    """A stop or retry by someone whose run it isn't."""
+    return f"You can stop your own runs; {mention(requester)} started this one."
+
+
+def run_not_found(run: str, command: str = COMMAND) -> str:
+    """No run of that name is known in this workspace."""
+    return f"There is no run {code(run, 40)} here. `{command} status` lists the ones there are."
+
+
+def stopping(run: str) -> str:
+    """A stop that was asked for by a command was carried out."""
+    return f"Stopped {code(run, 40)}."
+
+
+def stop_which(runs: Sequence[RunSummary]) -> str:
+    """``stop`` where the asker has several runs."""
+    return f"Several runs of yours are here. Say which: `{COMMAND} stop RUN`.\n{status(runs)}"
+
+
+def nothing_running() -> str:
+    """There is nothing to stop."""
+    return "Nothing is running here."
+
+
+def nothing_failed() -> str:
+    """A *Retry failed* that has nothing to run again."""
+    return "No task of this run failed. *Retry* runs all of them again."
+
+
+def stale_button(state: RunState) -> str:
+    """A button of a message that had not yet been updated."""
+    if state.ended:
+        return f"This run has already ended: {state_word(state)}."
+    return f"This run is still going: {state_word(state)}. Stop it first, or wait for its end."
+
+
+def repo_set(repo: str) -> str:
+    """A channel has a repository from now on."""
+    return f"This channel now works on {code(repo)}. A request can still say `repo=owner/name`."
+
+
+def repo_cleared() -> str:
+    """A channel has no repository any more."""
+    return "This channel has no repository any more. Requests need `repo=owner/name`."
+
+
+def repo_is(repo: str | None, command: str = COMMAND) -> str:
+    """Which repository a channel works on."""
+    if repo is None:
+        return f"This channel has no repository. Set one with `{command} repo owner/name`."
+    return f"This channel works on {code(repo)}. Change it with `{command} repo owner/name`."
+
+
+def not_offered(word: str, command: str = COMMAND) -> str:
+    """A command that this installation has no use for: ``settings``, ``connect`` or ``disconnect``."""
+    shown = code(f"{command} {word}", 60)
+    match word:
+        case "settings":
+            return (
+                f"{shown} isn't offered by this installation. Set a repository for this channel with "
+                f"`{command} repo owner/name`, and add `branch=` or `model=` to a request."
+            )
+        case "connect" | "disconnect":
+            return (
+                f"{shown} isn't offered by this installation: runs use the GitHub token that an admin has set, "
+                "so there is nothing for you to do."
+            )
+        case _:
+            return f"{shown} isn't offered by this installation. `{command} help` shows what is."
+
+
+def status(runs: Sequence[RunSummary], more: int = 0) -> str:
+    """What is running or waiting here, one line for each; ``more`` are known but not listed."""
+    if not runs:
+        return nothing_running()
+    lines = [_summary(run) for run in runs]
+    return "\n".join([*lines, f"… and {more} more"] if more else lines)
+
+
+def _summary(run: RunSummary) -> str:
+    parts = [
+        f"*{state_word(run.state, run.position)}*",
+        clock(run.elapsed) if run.elapsed is not None else "",
+        code(run.run, 40),
+        inert(run.repo or "", 80),
+        mention(run.requester),
+        code(run.prompt, 60) if run.prompt.strip() else "",
+        f"<{run.link}|Open>" if run.link else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def muted() -> str:
+    """``mute`` in a thread."""
+    return "Muted. In this thread I answer only to mentions, until someone writes `unmute`."
+
+
+def unmuted() -> str:
+    """``unmute`` in a thread."""
+    return "Unmuted. Replies in this thread continue the conversation again."
+
+
+# How runs and tasks end
+
+
+def refused(reason: Refusal, detail: str = "") -> str:
+    """The service refused the request; ``detail`` is its own words."""
+    said = _quoted(detail)
+    match reason:
+        case Refusal.KEY:
+            return (
+                f"Cloud Coding refused the API key. An admin can set `CLOUDCODING_API_KEY` and restart.{said}"
+            )
+        case Refusal.CREDIT:
+            return f"The Cloud Coding account is out of credit. An admin can top it up; then retry.{said}"
+        case Refusal.REQUEST:
+            return (
+                "Cloud Coding refused this request. Check the repository and the branch, and that the GitHub token "
+                f"may use them; then retry.{said}"
+            )
+
+
+def busy(http_status: int | None) -> str:
+    """The service could not take the request, however often it was asked."""
+    why = f"HTTP {http_status}" if http_status is not None else "no connection"
+    return (
+        f"Cloud Coding is not answering right now ({why}). Nothing was started; try again in a few minutes."
+    )
+
+
+def cut(seconds: float) -> str:
+    """The stream broke after it had begun."""
+    return f"The connection was lost after {duration(seconds)}. What had arrived is above. {_BRANCH_FIRST}"
+
+
+def fell_silent(seconds: float) -> str:
+    """The stream sent nothing for that long and was given up."""
+    return f"Cloud Coding sent nothing for {duration(seconds)}. What had arrived is above. {_BRANCH_FIRST}"
+
+
+def process_died() -> str:
+    """The bot's process ended while the run was going."""
+    return f"The bot was interrupted while this ran. What had arrived is above. {_BRANCH_FIRST}"
+
+
+def shut_down() -> str:
+    """The bot was restarted, and the run was still going when its time was over."""
+    return f"The bot was restarted while this ran. What had arrived is above. {_BRANCH_FIRST}"
+
+
+def stopped_by(user: str) -> str:
+    """Someone stopped the run."""
+    return f"Stopped by {mention(user)}."
+
+
+def dropped(user: str) -> str:
+    """A waiting reply that a stop took off the queue."""
+    return f"Stopped by {mention(user)} before it began. Reply again to ask for it."
+
+
+def taken_back() -> str:
+    """A waiting request whose message was deleted."""
+    return "The message that asked for this was deleted, so it was not started."
+
+
+def task_failed(text: str = "") -> str:
+    """The service reported an error of one task; the others go on."""
+    return f"This task failed.{_quoted(text)}"
+
+
+def run_failed(text: str = "") -> str:
+    """The service reported an error of the whole run."""
+    return f"Cloud Coding reported an error. Look at the branch, then retry.{_quoted(text)}"
+
+
+def output_dropped() -> str:
+    """More output came than is kept."""
+    return "This task wrote more than is kept: the attached log is not complete."
+
+
+def log_attached(filename: str) -> str:
+    """Where the whole of an output is."""
+    return f"The complete output is attached as {code(filename, 80)}."
+
+
+def store_away() -> str:
+    """The run could not be begun for want of the database."""
+    return "I couldn't read this conversation (database unreachable). Nothing was sent; retry in a minute."
+
+
+def log_not_attached(task: str) -> str:
+    """Slack did not take the complete output."""
+    return f"The complete output of {code(task, 60)} could not be attached here. An admin finds the reason in the bot's log."
+
+
+def pushed(text: str) -> str:
+    """What the service said of its push to the repository."""
+    return f"Pushed: {inert(text, 300)}"
+
+
+def finished(user: str, repo: str | None, state: RunState, seconds: float) -> str:
+    """The new message at the end of a long run, which notifies its user."""
+    run = f"{mention(user)} your run in {inert(repo)}" if repo else f"{mention(user)} your run"
+    took = duration(seconds)
+    match state:
+        case RunState.FAILED:
+            return f"{run} failed after {took}. The first message of this thread says why."
+        case RunState.STOPPED:
+            return f"{run} was stopped after {took}."
+        case RunState.INTERRUPTED:
+            return f"{run} was interrupted after {took}. Look at the branch before you retry."
+        case _:
+            return f"{run} is done in {took}."
+
+
+def _quoted(text: str) -> str:
+    """What the other side said, shortened, as a sentence of its own; nothing where it said nothing."""
+    said = one_line(text, 300)
+    return f" It said: {code(said, 300)}" if said else ""
