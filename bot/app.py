@@ -46,6 +46,7 @@ from bot.web.pages import make_web
 
 log = structlog.get_logger("bot.app")
 
+SLACK_SECONDS = 10  # for one call of the Web API
 HOUSEKEEPING = 5.0  # seconds between the database's checkpoints
 SWEEP = 3600.0  # seconds between sweeps of what is older than its retention
 FLUSH = (
@@ -77,6 +78,7 @@ async def running_bot(settings: Settings, clock: Clock | None = None) -> AsyncIt
         await migrate(settings.database_url)
         store = await Store.open(settings.database_url)
         stack.push_async_callback(store.close)
+        stack.push_async_callback(_last_writes, store)
         # Streams and Slack share it; a limit on connections would make a stop wait behind the streams.
         session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), auto_decompress=True)
@@ -84,7 +86,6 @@ async def running_bot(settings: Settings, clock: Clock | None = None) -> AsyncIt
         supervisor = Supervisor()
         stack.push_async_callback(supervisor.close)
         parts = _assemble(settings, clock, store, session, supervisor)
-        stack.push_async_callback(_last_writes, store)
         for name, work in (
             ("editor", parts.editor.run()),
             ("output", store.output.run()),
@@ -121,6 +122,7 @@ def _assemble(
         token=settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None,
         base_url=settings.slack_api_url,
         session=session,
+        timeout=SLACK_SECONDS,
         retry_handlers=[],
     )
     identity = Identity(client)
@@ -225,6 +227,7 @@ async def _last_writes(store: Store) -> None:
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT, then drain; a second signal ends at once. Returns the exit status."""
     logs.configure(settings.log_level, settings.log_format, Secrets(settings.secret_values()).redact)
+    logs.report_uncaught()
     loop = asyncio.get_running_loop()
     asked, insisted = asyncio.Event(), asyncio.Event()
 

@@ -29,7 +29,7 @@ async def upstream_request(store: Store, run: Run, github_token: str) -> InvokeR
 
 async def _past(store: Store, run: Run) -> tuple[ChatMessage, ...]:
     if run.focus is not None:
-        turns = await store.conversations.task_history(run.conversation, run.focus)
+        turns = await store.conversations.task_history(run.conversation, run.focus, run.turn)
     else:
         turns = await store.conversations.history(run.conversation, run.turn)
     return tuple(message for turn in turns for message in _exchange(turn))

@@ -1,5 +1,6 @@
 """One call of Slack's Web API, and what its answer means to the caller."""
 
+import asyncio
 from types import MappingProxyType
 from typing import Any
 
@@ -32,10 +33,6 @@ _KINDS: MappingProxyType[str, type[SlackError]] = MappingProxyType(
         "not_in_channel": ChannelClosed,
         "user_not_in_channel": ChannelClosed,
         "is_archived": ChannelClosed,
-        "restricted_action": ChannelClosed,
-        "restricted_action_read_only_channel": ChannelClosed,
-        "restricted_action_thread_only_channel": ChannelClosed,
-        "restricted_action_non_threadable_channel": ChannelClosed,
         "invalid_auth": SlackUnauthorized,
         "not_authed": SlackUnauthorized,
         "account_inactive": SlackUnauthorized,
@@ -59,13 +56,22 @@ async def call(client: AsyncWebClient, method: str, **arguments: Any) -> dict[st
     """
     said = {name: value for name, value in arguments.items() if value is not None}
     try:
-        if method in _READING:
-            response = await client.api_call(method, params=said)
-        else:
-            response = await client.api_call(method, json=said)
+        async with asyncio.timeout(client.timeout):  # the SDK leaves it to a shared session, which has none
+            if method in _READING:
+                response = await client.api_call(method, params=said)
+            else:
+                response = await client.api_call(method, json=said)
     except SlackApiError as error:
         raise _meaning(error) from error
-    except (aiohttp.ClientError, SlackClientError, TimeoutError, OSError, ValueError) as error:
+    except (
+        aiohttp.ClientError,
+        SlackClientError,
+        TimeoutError,
+        OSError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        # AttributeError: what the SDK makes of a body that is text, a list or a number
         raise SlackUnavailable("unreachable", type(error).__name__) from error
     data = response.data
     return data if isinstance(data, dict) else {}
@@ -73,15 +79,21 @@ async def call(client: AsyncWebClient, method: str, **arguments: Any) -> dict[st
 
 def _meaning(error: SlackApiError) -> SlackError:
     response = error.response
-    data = response.data if isinstance(response.data, dict) else {}
+    body = getattr(
+        response, "data", None
+    )  # of JSON that doesn't parse, the SDK hands on aiohttp's own response
+    data = body if isinstance(body, dict) else {}
+    status = response.status_code if hasattr(response, "status_code") else response.status
     code = data.get("error")
-    if response.status_code == _TOO_MANY or code in {"ratelimited", "rate_limited"}:
+    if status == _TOO_MANY or code in {"ratelimited", "rate_limited"}:
         return SlackLimited(_retry_after(response.headers))
-    if response.status_code >= _SERVER_ERROR or not isinstance(code, str):
-        return SlackUnavailable(f"http_{response.status_code}")
+    if status >= _SERVER_ERROR or not isinstance(code, str):
+        return SlackUnavailable(f"http_{status}")
     metadata = data.get("response_metadata")
     reasons = metadata.get("messages") if isinstance(metadata, dict) else None
     detail = "; ".join(map(str, reasons[:3])) if isinstance(reasons, list) else ""
+    if code.startswith(("msg_blocked", "restricted_action")):
+        return ChannelClosed(code, detail)
     return _KINDS.get(code, SlackRejected)(code, detail)
 
 

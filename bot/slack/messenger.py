@@ -37,7 +37,9 @@ class SlackMessenger:
         where = {"channel": place.channel, "thread_ts": place.thread_ts}
         quiet = {"unfurl_links": False, "unfurl_media": False}
         answer = await self._shown("chat.postMessage", frame, **where, **quiet)
-        return MessageRef(answer.get("channel") or place.channel, str(answer["ts"]))
+        if not isinstance(answer.get("ts"), str):
+            raise SlackUnavailable("no_ts")
+        return MessageRef(answer.get("channel") or place.channel, answer["ts"])
 
     async def update(self, place: Place, ref: MessageRef, frame: Frame) -> None:
         """That message, showing ``frame`` from now on."""
@@ -77,9 +79,7 @@ class SlackMessenger:
         """A file of exactly ``size`` bytes in a thread."""
         if size == 0:
             return
-        target = await call(
-            self._client, "files.getUploadURLExternal", filename=filename, length=size
-        )
+        target = await call(self._client, "files.getUploadURLExternal", filename=filename, length=size)
         try:
             async with self._session.post(
                 str(target["upload_url"]),

@@ -179,6 +179,7 @@ async def test_a_frame_that_slack_rejects_twice_is_given_up(
         ("is_archived", ChannelClosed),
         ("restricted_action", ChannelClosed),
         ("restricted_action_read_only_channel", ChannelClosed),
+        ("msg_blocked_by_policy", ChannelClosed),
         ("invalid_auth", SlackUnauthorized),
         ("not_authed", SlackUnauthorized),
         ("token_revoked", SlackUnauthorized),
@@ -237,8 +238,13 @@ async def test_a_rate_limit_without_a_proper_time_still_waits(
         web.Response(text="<html>", content_type="text/html"),
         web.json_response({"ok": False}),
         web.json_response({}),
+        web.json_response({"ok": True}),
+        web.json_response(["ok"]),
+        web.Response(text="ok"),
+        web.Response(body=b"{oops", content_type="application/json"),
+        web.Response(body=b'{"\xff', content_type="application/json"),
     ],
-    ids=["500", "503", "502", "html", "no code", "empty"],
+    ids=["500", "503", "502", "html", "no code", "empty", "no ts", "list", "text", "no JSON", "no UTF-8"],
 )
 async def test_what_makes_no_sense_means_that_slack_is_unavailable(
     session: aiohttp.ClientSession, time: Time, answer: web.Response
@@ -254,6 +260,15 @@ async def test_no_answer_means_that_slack_is_unavailable(session: aiohttp.Client
             await SlackMessenger(client_of(url, session), session, time.clock()).post(ROOM, NOTE)
     with pytest.raises(SlackUnavailable):  # nobody listens there any more
         await SlackMessenger(client_of(url, session), session, time.clock()).post(ROOM, NOTE)
+
+
+async def test_silence_means_that_slack_is_unavailable(
+    slack: LocalSlack, session: aiohttp.ClientSession, time: Time
+) -> None:
+    client = client_of(slack.api_url, session)
+    client.timeout = 0
+    with pytest.raises(SlackUnavailable):
+        await SlackMessenger(client, session, time.clock()).post(ROOM, NOTE)
 
 
 async def test_the_token_goes_in_a_header_only(slack: LocalSlack, messenger: SlackMessenger) -> None:
