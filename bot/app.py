@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import aiohttp
 import structlog
 from aiohttp import web
-from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import log as logs
@@ -39,6 +38,7 @@ from bot.slack.endpoint import MAX_BODY, slack_endpoint
 from bot.slack.forms import Forms
 from bot.slack.identity import Identity
 from bot.slack.messenger import SlackMessenger
+from bot.slack.socket_mode import SocketMode
 from bot.store.migrate import migrate
 from bot.store.store import Store
 from bot.web.metrics import make_registry
@@ -49,9 +49,9 @@ log = structlog.get_logger("bot.app")
 SLACK_SECONDS = 10  # for one call of the Web API
 HOUSEKEEPING = 5.0  # seconds between the database's checkpoints
 SWEEP = 3600.0  # seconds between sweeps of what is older than its retention
-FLUSH = (
-    5.0  # seconds for final edits after the runs have ended; SHUTDOWN_GRACE and this stay under a PaaS's 30
-)
+FLUSH = 5.0  # seconds for final edits after the runs have ended
+DRAIN = 8.0  # seconds for all that follows SHUTDOWN_GRACE: together they stay under a PaaS's 30
+HANG_UP = 0.5  # seconds for requests that are being answered while the port closes
 DAY = 86_400.0
 
 
@@ -66,8 +66,10 @@ class Bot:
 
     async def drain(self, grace: float) -> None:
         """Take no new work, let what is going on end or interrupt it, and send the last edits."""
-        await self.queue.drain(grace)
-        await self.editor.close(FLUSH)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace + DRAIN):
+                await self.queue.drain(grace)
+                await self.editor.close(FLUSH)
 
 
 @asynccontextmanager
@@ -95,7 +97,7 @@ async def running_bot(settings: Settings, clock: Clock | None = None) -> AsyncIt
             ("recovery", parts.recovery.run()),
         ):
             supervisor.start(name, work)
-        port = await _listen(settings, clock, parts, store, stack)
+        port = await _listen(settings, clock, parts, store, supervisor, stack)
         log.info("bot.started", port=port, socket_mode=bool(settings.slack_app_token))
         yield Bot(port, parts.queue, parts.editor, supervisor)
 
@@ -133,6 +135,7 @@ def _assemble(
     workshop = Workshop(
         store=store,
         editor=editor,
+        messenger=messenger,
         board=board,
         reactions=reactions,
         closing=Closing(editor, messenger, store.output),
@@ -170,9 +173,14 @@ def _assemble(
 
 
 async def _listen(
-    settings: Settings, clock: Clock, parts: _Parts, store: Store, stack: AsyncExitStack
+    settings: Settings,
+    clock: Clock,
+    parts: _Parts,
+    store: Store,
+    supervisor: Supervisor,
+    stack: AsyncExitStack,
 ) -> int:
-    """Open the port, and in Socket Mode the connection to Slack; returns the port."""
+    """Open the port, and begin to connect in Socket Mode; returns the port."""
     bolt = bolt_app(
         parts.client,
         identity=parts.identity,
@@ -181,8 +189,10 @@ async def _listen(
         whole_text=parts.commands,
         forms=parts.forms,
     )
-    endpoint = None
-    if settings.slack_app_token is None and settings.slack_signing_secret is not None:
+    endpoint, socket_mode = None, None
+    if settings.slack_app_token is not None:
+        socket_mode = SocketMode(bolt, parts.client, settings.slack_app_token.get_secret_value(), clock)
+    elif settings.slack_signing_secret is not None:
         endpoint = slack_endpoint(bolt, settings.slack_signing_secret.get_secret_value(), clock)
 
     async def readiness() -> str:
@@ -192,19 +202,34 @@ async def _listen(
             await store.ping(1.0)
         except StoreUnavailable:
             return "the database does not answer"
+        if not parts.identity.problem and socket_mode is not None and not await socket_mode.connected():
+            return "the connection to Slack is not up"
         return parts.identity.problem
 
     application = make_web(endpoint, readiness, make_registry(lambda: parts.queue.running), max_body=MAX_BODY)
-    runner = web.AppRunner(application, access_log=None, handler_cancellation=False)
+    runner = web.AppRunner(
+        application, access_log=None, handler_cancellation=False, shutdown_timeout=HANG_UP
+    )
     await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+    stack.push_async_callback(_hang_up, runner)
     site = web.TCPSite(runner, "0.0.0.0", settings.port)  # noqa: S104  a PaaS routes to it from outside
     await site.start()
-    if settings.slack_app_token is not None:
-        handler = AsyncSocketModeHandler(bolt, settings.slack_app_token.get_secret_value())
-        stack.push_async_callback(handler.close_async)
-        await handler.connect_async()
+    if socket_mode is not None:
+        stack.push_async_callback(socket_mode.close)
+        supervisor.start("socket mode", socket_mode.run())
     return int(runner.addresses[0][1])
+
+
+async def _hang_up(runner: web.AppRunner) -> None:
+    """Close the port, then its connections.
+
+    The moment between them is for connections that were just accepted: aiohttp would neither answer nor close
+    those while it shuts down, but wait for them.
+    """
+    for site in runner.sites:
+        await site.stop()
+    await asyncio.sleep(HANG_UP / 10)
+    await runner.cleanup()
 
 
 async def _housekeeping(store: Store, clock: Clock, retention: float) -> None:
@@ -227,6 +252,7 @@ async def _last_writes(store: Store) -> None:
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT, then drain; a second signal ends at once. Returns the exit status."""
     logs.configure(settings.log_level, settings.log_format, Secrets(settings.secret_values()).redact)
+    logs.report_uncaught()
     logs.report_uncaught()
     loop = asyncio.get_running_loop()
     asked, insisted = asyncio.Event(), asyncio.Event()

@@ -40,6 +40,16 @@ class TaskPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file of the user's message; ``url`` needs the bot's token; ``size`` in bytes."""
+
+    name: str
+    url: str
+    mimetype: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """What a user asked: a ``prompt``, or (``tasks`` not empty) several named tasks at once.
 
@@ -49,6 +59,7 @@ class Invocation:
     prompt: str
     tasks: tuple[TaskPrompt, ...] = ()
     options: Options = Options()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from bot.core.command import (
 )
 from bot.core.run import RunState
 from bot.errors import StoreUnavailable
-from bot.model import Audience, Invocation, Options
+from bot.model import Attachment, Audience, Invocation, Options
 from bot.runs.admission import Admission
 from bot.runs.commands import Commands
 from bot.runs.ports import Notice
@@ -53,6 +53,7 @@ class Request:
     text: str
     ts: str | None = None
     addressed: bool = True
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(slots=True)
@@ -77,8 +78,11 @@ class Intake:
         await asyncio.wait({work}, timeout=ACK_WAIT)
 
     async def form(self, request: Request, invocation: Invocation) -> None:
-        """A submitted form: a command whose text has been read already."""
-        work = self.supervisor.start("form", self._guarded(request, self._begin(request, invocation)))
+        """A submitted form: a command whose text has been read already.
+
+        The form showed the defaults: what was taken out of it is not wanted.
+        """
+        work = self.supervisor.start("form", self._guarded(request, self._start(request, invocation)))
         await asyncio.wait({work}, timeout=ACK_WAIT)
 
     async def message(self, request: Request) -> None:
@@ -124,7 +128,8 @@ class Intake:
 
     async def _rewrite(self, run: Run, invocation: Invocation, focus: str | None) -> None:
         options = invocation.options.over(run.invocation.options)
-        if await self.store.runs.rewrite(run.id, replace(invocation, options=options), focus):
+        changed = replace(invocation, options=options, attachments=run.invocation.attachments)
+        if await self.store.runs.rewrite(run.id, changed, focus):
             self.queue.wake()
 
     async def deleted(self, request: Request) -> None:
@@ -161,9 +166,12 @@ class Intake:
         return Options(repo=repo).over(self.defaults)
 
     async def _begin(self, request: Request, invocation: Invocation) -> None:
+        defaults = await self.defaults_at(request.audience)
+        await self._start(request, replace(invocation, options=invocation.options.over(defaults)))
+
+    async def _start(self, request: Request, invocation: Invocation) -> None:
         audience = request.audience
-        options = invocation.options.over(await self.defaults_at(audience))
-        if options.repo is None:
+        if invocation.options.repo is None:
             await self._answer_once(request, words.no_repository(), open_form=True)
             return
         await self._take(
@@ -172,7 +180,7 @@ class Intake:
                 workspace=audience.workspace,
                 channel=audience.channel,
                 requester=audience.user,
-                invocation=replace(invocation, options=options),
+                invocation=replace(invocation, attachments=request.attachments),
                 thread_ts=audience.thread_ts,
                 in_thread=audience.thread_ts is not None,
                 request_ts=request.ts,
@@ -214,7 +222,7 @@ class Intake:
                 workspace=audience.workspace,
                 channel=audience.channel,
                 requester=audience.user,
-                invocation=replace(invocation, options=options),
+                invocation=replace(invocation, options=options, attachments=request.attachments),
                 conversation=conversation.id,
                 thread_ts=audience.thread_ts,
                 in_thread=True,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from bot.core.quoting import Said
 from bot.model import Audience, MessageRef, Person, Place
 from bot.runs.frames import Frame
 
@@ -52,6 +53,14 @@ class Messenger(Protocol):
 
     async def person(self, workspace: str, user: str) -> Person:
         """Facts about a user; cached by the implementation for five minutes."""
+        ...
+
+    async def earlier(self, place: Place, before: str, most: int) -> list[Said]:
+        """The newest ``most`` messages of a thread before the one at ``before``, oldest first."""
+        ...
+
+    async def download(self, url: str, most: int) -> bytes:
+        """A file of the workspace, of at most ``most`` bytes."""
         ...
 
     async def join(self, place: Place) -> bool:

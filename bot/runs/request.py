@@ -1,25 +1,36 @@
 """What is sent upstream for a run: its prompt or tasks, and what the conversation's earlier turns were."""
 
+from dataclasses import replace
+
 from bot.cloudcoding.client import InvokeRequest
+from bot.core.quoting import with_context
 from bot.model import ChatMessage, Model, Turn
+from bot.runs.context import context_of
+from bot.runs.ports import Messenger
 from bot.store.records import PastTurn, Run
 from bot.store.store import Store
 
 
-async def upstream_request(store: Store, run: Run, github_token: str) -> InvokeRequest:
+async def upstream_request(store: Store, messenger: Messenger, run: Run, github_token: str) -> InvokeRequest:
     """The request of a run. The service's own thread is named where it is known, else the history is resent."""
     options = run.invocation.options
+    context = await context_of(messenger, run)
+    prompt = with_context(run.invocation.prompt, context)
+    if any(context) and not run.invocation.tasks:
+        await store.conversations.set_prompt(run.conversation, run.turn, prompt)
     conversation = await store.conversations.get(run.conversation)
     thread_id = conversation.upstream_thread if conversation and run.focus is None else None
     messages: tuple[ChatMessage, ...] = ()
     if not run.invocation.tasks:
         past = () if thread_id else await _past(store, run)
-        messages = (*past, ChatMessage(Turn.HUMAN, run.invocation.prompt))
+        messages = (*past, ChatMessage(Turn.HUMAN, prompt))
     return InvokeRequest(
         repo=options.repo or "",
         github_token=github_token,
         messages=messages,
-        parallel_tasks=run.invocation.tasks,
+        parallel_tasks=tuple(
+            replace(task, prompt=with_context(task.prompt, context)) for task in run.invocation.tasks
+        ),
         branch=options.branch,
         haiku=None if options.model is None else options.model is Model.HAIKU,
         thread_id=thread_id,

@@ -16,13 +16,14 @@ from bot.cloudcoding.client import CloudCoding
 from bot.cloudcoding.events import Event, Stdout
 from bot.core.redact import Secrets
 from bot.core.run import RunState
+from bot.core.schedule import Priority
 from bot.errors import StoreUnavailable, UpstreamBusy, UpstreamCut, UpstreamRefused
 from bot.model import MessageRef
-from bot.core.schedule import Priority
 from bot.runs.board import Board, thread_of
 from bot.runs.closing import Closing
 from bot.runs.editor import Editor, LiveMessage
 from bot.runs.live import LiveRun, LiveTask
+from bot.runs.ports import Messenger
 from bot.runs.reactions import Reactions
 from bot.runs.request import upstream_request
 from bot.runs.supervisor import Supervisor
@@ -43,6 +44,7 @@ class Workshop:
 
     store: Store
     editor: Editor
+    messenger: Messenger
     board: Board
     reactions: Reactions
     closing: Closing
@@ -162,7 +164,7 @@ class Execution:
     async def _stream(self) -> Ending:
         shop = self._shop
         try:
-            request = await upstream_request(shop.store, self.run, shop.github_token)
+            request = await upstream_request(shop.store, shop.messenger, self.run, shop.github_token)
         except StoreUnavailable:
             return Ending(RunState.FAILED, words.store_away())
         try:

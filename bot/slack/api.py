@@ -19,7 +19,7 @@ from bot.errors import (
 )
 
 DEFAULT_RETRY_AFTER = 5.0  # seconds, where Slack says to slow down but not for how long
-_READING = frozenset({"users.info", "files.getUploadURLExternal"})
+_READING = frozenset({"users.info", "files.getUploadURLExternal", "chat.getPermalink", "conversations.replies"})
 _SERVER_ERROR = 500
 _TOO_MANY = 429
 

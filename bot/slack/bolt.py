@@ -10,7 +10,7 @@ from bot.runs.commands import Commands
 from bot.runs.intake import Intake
 from bot.slack.forms import Forms
 from bot.slack.identity import Identity
-from bot.slack.listeners import actions, commands, lifecycle, messages, views
+from bot.slack.listeners import actions, commands, lifecycle, messages, shortcuts, views
 from bot.slack.messenger import SlackMessenger
 
 
@@ -29,11 +29,15 @@ def bolt_app(
     listener that fails answers 5xx, so that Slack delivers the event again, and no poll delays the answer.
     """
 
-    async def authorize() -> AuthorizeResult:  # Bolt looks at its arguments' names: a method's `self` confuses it
+    async def authorize() -> (
+        AuthorizeResult
+    ):  # Bolt looks at its arguments' names: a method's `self` confuses it
         return identity.authorization()
 
+    # Without the token, which Bolt takes from `authorize`: given both, it warns at every start.
+    tokenless = AsyncWebClient(base_url=client.base_url, session=client.session, timeout=client.timeout)
     app = AsyncApp(
-        client=client,
+        client=tokenless,
         logger=logging.getLogger("slack_bolt"),
         authorize=authorize,
         process_before_response=True,
@@ -42,7 +46,8 @@ def bolt_app(
     )
     commands.register(app, intake, forms)
     messages.register(app, intake, identity)
+    views.register(app, intake, forms)
+    shortcuts.register(app, forms)
     actions.register(app, intake, whole_text, forms)
-    views.register(app, intake)
     lifecycle.register(app, identity, messenger)
     return app

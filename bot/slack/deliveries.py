@@ -7,6 +7,8 @@ installed the bot, or of the organisation where no team is named. Ids are never 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.model import Attachment
+
 
 @dataclass(frozen=True, slots=True)
 class BotIdentity:
@@ -14,16 +16,6 @@ class BotIdentity:
 
     user_id: str
     bot_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SharedFile:
-    """A file of a message; ``url`` needs the bot's token; ``size`` in bytes."""
-
-    name: str
-    url: str
-    mimetype: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,7 @@ class UserMessage:
     mentions_bot: bool
     direct: bool
     event_id: str
-    files: tuple[SharedFile, ...] = ()
+    files: tuple[Attachment, ...] = ()
     is_stranger: bool = False
 
 
@@ -154,7 +146,10 @@ class FormAction:
 
 @dataclass(frozen=True, slots=True)
 class FormSubmitted:
-    """Someone submitted a form; ``values`` are its inputs by block id, without the empty ones."""
+    """Someone submitted a form; ``values`` are its inputs by block id, without the empty ones.
+
+    ``response_url`` answers them alone in the conversation that they chose in the form, where it asks for one.
+    """
 
     workspace: str
     user: str
@@ -164,6 +159,19 @@ class FormSubmitted:
     values: Mapping[str, str]
     trigger_id: str
     is_stranger: bool = False
+    response_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsWanted:
+    """Someone typed ``typed`` into a menu of an open form, whose entries the bot has to give."""
+
+    workspace: str
+    user: str
+    menu: str
+    typed: str
+    private_metadata: str
+    values: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

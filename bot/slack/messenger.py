@@ -9,6 +9,7 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
+from bot.core.quoting import Said
 from bot.errors import SlackError, SlackLimited, SlackRejected, SlackUnavailable
 from bot.model import Audience, MessageRef, Person, Place
 from bot.runs.frames import Frame
@@ -16,6 +17,8 @@ from bot.runs.ports import Notice, Reaction
 from bot.slack.api import call
 from bot.slack.blocks import Rendered, bare, render, render_notice
 from bot.slack.people import People
+from bot.slack.reading import download, earlier
+from bot.slack.untyped import string
 
 log = structlog.get_logger("bot.slack")
 
@@ -125,6 +128,14 @@ class SlackMessenger:
         """What is known of this user is out of date."""
         self._people.forget(user)
 
+    async def earlier(self, place: Place, before: str, most: int) -> list[Said]:
+        """The newest ``most`` messages of a thread before the one at ``before``, oldest first."""
+        return await earlier(self._client, self._people, place, before, most)
+
+    async def download(self, url: str, most: int) -> bytes:
+        """A file of the workspace, of at most ``most`` bytes."""
+        return await download(self._client, self._session, url, most)
+
     async def join(self, place: Place) -> bool:
         """Make the bot a member of a public channel; false where it can't be one by itself."""
         if place.channel.startswith("D"):
@@ -136,6 +147,20 @@ class SlackMessenger:
             return False
         return True
 
-    async def open_view(self, trigger_id: str, view: dict[str, Any]) -> None:
-        """Open a form, within three seconds of what the user did."""
-        await call(self._client, "views.open", trigger_id=trigger_id, view=view)
+    async def open_view(self, trigger_id: str, view: dict[str, Any]) -> str:
+        """Open a form, within three seconds of what the user did; returns the view's id."""
+        answer = await call(self._client, "views.open", trigger_id=trigger_id, view=view)
+        return string(answer, "view", "id")
+
+    async def update_view(self, view_id: str, view: dict[str, Any], version: str | None = None) -> None:
+        """Show something else in an open form; raises where it is closed or, given its hash, newer than ``version``."""
+        await call(self._client, "views.update", view_id=view_id, view=view, hash=version)
+
+    async def permalink(self, place: Place, ts: str) -> str | None:
+        """A message's address, as far as Slack says it."""
+        try:
+            answer = await call(self._client, "chat.getPermalink", channel=place.channel, message_ts=ts)
+        except SlackError as error:
+            log.debug("slack.no_permalink", error=str(error))
+            return None
+        return string(answer, "permalink") or None

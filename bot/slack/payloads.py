@@ -7,6 +7,7 @@ where there is nothing for the bot to do.
 import re
 from collections.abc import Mapping
 
+from bot.model import Attachment
 from bot.slack.deliveries import (
     BotIdentity,
     ButtonPress,
@@ -17,7 +18,6 @@ from bot.slack.deliveries import (
     Ignored,
     MessageDeleted,
     MessageEdited,
-    SharedFile,
     ShortcutUsed,
     SlashCommand,
     TokensRevoked,
@@ -39,7 +39,6 @@ __all__ = [
     "Ignored",
     "MessageDeleted",
     "MessageEdited",
-    "SharedFile",
     "ShortcutUsed",
     "SlashCommand",
     "TokensRevoked",
@@ -151,7 +150,7 @@ def _by_bot(message: Json, bot: BotIdentity) -> bool:
     return author == bot.user_id != "" or bool(message.get("bot_id")) or bool(message.get("bot_profile"))
 
 
-def _files(event: Json) -> tuple[SharedFile, ...]:
+def _files(event: Json) -> tuple[Attachment, ...]:
     found = []
     for item in items(event, "files"):
         url = string(item, "url_private_download") or string(item, "url_private")
@@ -159,7 +158,7 @@ def _files(event: Json) -> tuple[SharedFile, ...]:
         if url:
             known = isinstance(size, int) and size >= 0
             found.append(
-                SharedFile(string(item, "name"), url, string(item, "mimetype"), size if known else 0)
+                Attachment(string(item, "name"), url, string(item, "mimetype"), size if known else 0)
             )
     return tuple(found)
 

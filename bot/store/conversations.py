@@ -33,6 +33,15 @@ class Conversations:
         """Store whether the bot answers only to mentions in that thread."""
         await self._update(conversation, muted=muted)
 
+    async def set_prompt(self, conversation: int, turn: int, prompt: str) -> None:
+        """Store what a turn's prompt became when it was sent, with its quoted context and files."""
+        statement = (
+            update(turns)
+            .where(turns.c.conversation == conversation, turns.c.ordinal == turn)
+            .values(prompt=prompt)
+        )
+        await self._database.write(lambda connection: connection.execute(statement))
+
     async def history(self, conversation: int, before_turn: int) -> list[PastTurn]:
         """The earlier turns in order, without those that never started: they were dropped while they waited."""
         started = (

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.model import Attachment
 from bot.slack.deliveries import (
     BotIdentity,
     ButtonPress,
@@ -13,7 +14,6 @@ from bot.slack.deliveries import (
     Ignored,
     MessageDeleted,
     MessageEdited,
-    SharedFile,
     ShortcutUsed,
     SlashCommand,
     TokensRevoked,
@@ -183,13 +183,13 @@ def test_replies_with_files_and_to_the_channel(subtype: str) -> None:
     )
     assert heard.thread_ts == "1355517000.000001"
     assert heard.files == (
-        SharedFile(
+        Attachment(
             "trace.txt",
             "https://files.slack.com/files-pri/T0ACME-F0LOG/download/trace.txt",
             "text/plain",
             144538,
         ),
-        SharedFile("odd", "https://files.slack.com/odd", "", 0),
+        Attachment("odd", "https://files.slack.com/odd", "", 0),
     )
 
 

@@ -47,4 +47,5 @@ def _request(event: UserMessage, identity: Identity) -> Request:
         text=without_mention(event.text, identity.bot.user_id),
         ts=event.ts,
         addressed=event.mentions_bot or event.direct,
+        attachments=event.files,
     )
