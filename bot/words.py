@@ -11,20 +11,47 @@ from types import MappingProxyType
 from bot.core.access import Denied
 from bot.core.durations import clock, duration, ordinal
 from bot.core.run import RunState, TaskState
-from bot.core.text import code, code_block, inert, one_line
+from bot.core.text import code, code_block, escape, inert, one_line
 from bot.errors import Refusal
 
 COMMAND = "/code"
 NO_ANSWER = "The agent gave no answer."
 NOT_SHOWN = "Slack would not show this message's text."
 NO_OUTPUT, NO_OUTPUT_YET = "No output.", "No output yet."
+STOP_TASK_QUESTION = (
+    "Hide this task from now on? The service can't end one task alone: it goes on unseen until all are stopped or done."
+)
 STOP_QUESTION = "Stop this run? The agent's work so far stays on its branch."
 OPEN_FORM, OPEN_LINK = "Open form", "Open link"
 STOP, STOP_CONFIRMED, STOP_DENIED = "Stop", "Stop run", "Keep running"
 RETRY, RETRY_FAILED = "Retry", "Retry failed"
+EDIT = "Edit"
+
+# The home tab and the settings form, as plain text.
+HOME_RUNNING, HOME_LAST, HOME_DEFAULTS, HOME_BEGIN = "Running", "Last runs", "Your defaults", "How to begin"
+SETTINGS_TITLE, SETTINGS_SAVE, SETTINGS_CANCEL = "Your defaults", "Save", "Cancel"
+SETTINGS_REPO, SETTINGS_BRANCH, SETTINGS_MODEL, SETTINGS_NOTIFY = (
+    "Repository",
+    "Branch",
+    "Model",
+    "Notifications",
+)
+SETTINGS_ANY_MODEL = "No preference"
+SETTINGS_MENTION = "Mention me when a run of more than a minute has ended"
+SETTINGS_BRANCH_ALONE = "This is used in your default repository alone, where you name one."
 
 # The form shows these as plain text.
-FORM_PROMPT = "Several tasks at once: first the line “parallel”, then a line “name: prompt” for each."
+FORM_TITLE, FORM_RUN, FORM_CANCEL, FORM_LOADING = "New run", "Run", "Cancel", "Opening the form…"
+FORM_PROMPT_LABEL, FORM_REPO_LABEL, FORM_BRANCH_LABEL = "Prompt", "Repository", "Branch"
+FORM_MODEL_LABEL, FORM_DIRECTORY_LABEL, FORM_WHERE_LABEL = "Model", "Directory", "Where"
+FORM_SEVERAL, FORM_ONE, FORM_ADD_TASK = "Run as several tasks", "Run as one task", "Add task"
+FORM_NO_MODEL = "Default"
+FORM_TASK_EXAMPLE = "For example: tests"
+FORM_TASK_NAME = "A task's name is 1 to 40 of a-z A-Z 0-9 . _ - without spaces, like unit-tests."
+FORM_TASK_PROMPT = "Say what this task should do."
+FORM_TOO_FEW_TASKS = "Several tasks are at least two. Fill in another one, or press “Run as one task”."
+FORM_TOO_LONG = "Together these tasks are too long for one prompt, so they stay as they are."
+FORM_WHERE = "Choose the channel in which the run is shown."
 FORM_NOT_A_PROMPT = "Say what the agent should do, for example: Fix the flaky login test"
 FORM_REPO = "This needs an owner and a name, like acme/web."
 FORM_BRANCH = "This is not the name of a branch. For example: main"
@@ -53,7 +80,7 @@ def state_word(state: RunState | TaskState, position: int | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One line of ``status``: ``elapsed`` in seconds since its start, ``link`` the message's address."""
+    """One line of a list: ``elapsed`` in seconds from its start, ``link`` the message's address, ``ended_at`` Unix time."""
 
     run: str
     state: RunState
@@ -63,6 +90,7 @@ class RunSummary:
     position: int | None = None
     elapsed: int | None = None
     link: str | None = None
+    ended_at: float | None = None
 
 
 # Answers to requests that start nothing
@@ -86,6 +114,7 @@ def help_text(repo: str | None, command: str = COMMAND, readme: str | None = Non
             f"`{command} {option}Fix the flaky login test`: start a run, and watch it here",
             f"`{command} {option}branch=dev model=haiku Update the changelog`: choose the branch and the model",
             f"{setting}: set this channel's repository",
+            f"`{command} settings`: your own repository, branch and model, and whether I mention you",
             f"`{command} status` and `{command} stop`: see what is running here, and stop it",
             f"`{command} retry r-7k2m`: run the same request again",
             "Several tasks at once, one line for each:",
@@ -162,6 +191,26 @@ def unexpected(request: str) -> str:
     return (
         f"{sentence} Before you try again, see `{COMMAND} status`. Your request was:\n{code_block(request)}"
     )
+
+
+def form_task_name_label(number: int) -> str:
+    """The label of a row's first field; plain text."""
+    return f"Task {number}: name"
+
+
+def form_task_prompt_label(number: int) -> str:
+    """The label of a row's second field; plain text."""
+    return f"Task {number}: prompt"
+
+
+def form_same_name(number: int) -> str:
+    """Two rows of the form have one name; plain text."""
+    return f"Task {number} has this name already: each task needs a name of its own."
+
+
+def form_repo_not_open(repo: str) -> str:
+    """A repository that operators don't allow; plain text."""
+    return f"{repo} is not open to runs here. An admin can add it to ALLOWED_REPOS."
 
 
 def form_unavailable(command: str = COMMAND) -> str:
@@ -262,9 +311,74 @@ def _summary(run: RunSummary) -> str:
         inert(run.repo or "", 80),
         mention(run.requester),
         code(run.prompt, 60) if run.prompt.strip() else "",
-        f"<{run.link}|Open>" if run.link else "",
+        f"<{escape(run.link)}|Open>" if run.link else "",
     ]
     return " · ".join(part for part in parts if part)
+
+
+def load(running: int, waiting: int) -> str:
+    """How much is going on in a workspace."""
+    return f"In this workspace: {running} running, {waiting} waiting."
+
+
+def settings(
+    repo: str | None, branch: str | None, model: str | None, default_repo: str | None, notify: bool
+) -> str:
+    """A person's defaults; ``default_repo`` is the installation's, which stands in for theirs."""
+    fallback = f"none of your own; {code(default_repo)} is used" if default_repo else "none of your own"
+    return "\n".join(
+        (
+            f"Repository: {code(repo) if repo else fallback}",
+            f"Branch: {code(branch) if branch else 'the repository’s own'}",
+            f"Model: {code(model) if model else 'no preference'}",
+            f"Mention at the end of a long run: {'on' if notify else 'off'}",
+            "What a request, its thread or its channel says comes before these.",
+        )
+    )
+
+
+def settings_saved() -> str:
+    """The settings form was submitted and stored."""
+    return "Saved. These are your defaults from now on."
+
+
+def settings_not_saved() -> str:
+    """It was submitted, and could not be stored."""
+    return (
+        "Your defaults could not be saved (database unreachable). Nothing has changed; try again in a minute."
+    )
+
+
+def settings_unavailable() -> str:
+    """The settings form could not be opened."""
+    return "Your defaults can't be shown right now. Try again in a minute."
+
+
+def home_unavailable() -> str:
+    """What stands on the home tab while the database is away."""
+    return "I can't read the runs right now (database unreachable). This page comes back by itself."
+
+
+def home_press_failed() -> str:
+    """A button of the home tab did nothing, because the database is away."""
+    return "That didn't work (database unreachable). Try again in a minute."
+
+
+def home_idle() -> str:
+    """Nothing of this person's is running or waiting."""
+    return "Nothing of yours is running or waiting."
+
+
+def how_to_begin(repo: str | None, command: str = COMMAND) -> str:
+    """Three lines for someone who has not had a run yet; ``repo`` is the one that a request may leave out."""
+    option = "" if repo else "repo=acme/web "
+    return "\n".join(
+        (
+            f"1. In a channel, write {code(f'{command} {option}Fix the flaky login test')}, and watch it there.",
+            "2. Reply in its thread to go on from there, or press *Stop*.",
+            f"3. Set your own repository and branch below; `{command} help` shows the rest.",
+        )
+    )
 
 
 def muted() -> str:
@@ -328,6 +442,19 @@ def shut_down() -> str:
 def stopped_by(user: str) -> str:
     """Someone stopped the run."""
     return f"Stopped by {mention(user)}."
+
+
+def task_stopped_by(user: str) -> str:
+    """Someone stopped one task of several."""
+    return (
+        f"Stopped by {mention(user)}. Its output is hidden from now on; the service runs all tasks in one stream, "
+        "so the agent may go on with it until the others are done."
+    )
+
+
+def task_over() -> str:
+    """A stop of a task that has already ended."""
+    return "This task has already ended; the others are still going."
 
 
 def dropped(user: str) -> str:

@@ -9,11 +9,12 @@ import structlog
 from bot import words
 from bot.core.markdown import harmless, split
 from bot.core.run import RunState
+from bot.core.text import file_name
 from bot.errors import SlackError, SlackLimited, SlackUnavailable, StoreUnavailable
 from bot.runs.board import thread_of
 from bot.runs.editor import Editor
 from bot.runs.frames import AnswerFrame, NoteFrame
-from bot.runs.live import CHARS, ROWS, LiveRun, LiveTask
+from bot.runs.live import LiveRun, LiveTask
 from bot.runs.ports import Messenger
 from bot.store.output import OutputWriter
 from bot.store.records import Run
@@ -56,7 +57,7 @@ class Closing:
 
     async def _attach(self, run: Run, task: LiveTask) -> None:
         """The complete output as a file, where the message could not hold it."""
-        shown = task.terminal.tail(ROWS, CHARS)
+        shown = task.tail()
         if shown.hidden or shown.cut:
             attached = await self._guard("log", lambda: self._upload(run, task))
             if not attached:
@@ -68,7 +69,7 @@ class Closing:
                 await self._output.flush()
                 size = await self._output.size(task.record.id)
                 content = self._output.read(task.record.id)
-                await self._messenger.upload(thread_of(run), f"{task.name}.log", size, content)
+                await self._messenger.upload(thread_of(run), file_name(task.name, ".log"), size, content)
             except (SlackLimited, SlackUnavailable) as error:
                 if tried == UPLOAD_TRIES:
                     raise

@@ -112,6 +112,18 @@ class Commands:
             await self._tell(audience, words.stale_button(run.state))
         return stopped
 
+    async def stop_task(self, run_and_task: str, audience: Audience) -> None:
+        """Stop one task of a parallel run: ``RUN/TASK``, as its button says it."""
+        run_id, _, task = run_and_task.partition("/")
+        run = await self._find(run_id, audience)
+        if run is None or not task.isdecimal() or await self._may_not(run, audience):
+            return
+        if not self.queue.stop_task(run, int(task), audience.user):
+            run = await self.store.runs.get(run.id) or run
+            await self._tell(
+                audience, words.stale_button(run.state) if run.state.ended else words.task_over()
+            )
+
     async def _find(self, run_id: str, audience: Audience) -> Run | None:
         run = await self.store.runs.find(audience.workspace, run_id.lower())
         if run is None:

@@ -51,7 +51,7 @@ class TaskFrame:
 
     ``state`` is a task's state, or ``RunState.QUEUED`` for a reply that waits (then ``position`` is its place).
     ``controls`` is true where this message also stands for its run (a reply's only task): it then carries the
-    run's ``Stop``, ``Retry`` and link buttons.
+    run's ``Stop``, ``Retry`` and link buttons. ``task`` is the task's own id where it may be stopped alone.
     """
 
     run: str
@@ -64,6 +64,7 @@ class TaskFrame:
     position: int | None = None
     controls: bool = False
     links: tuple[Link, ...] = ()
+    task: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

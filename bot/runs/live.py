@@ -129,6 +129,8 @@ class LiveRun:
     def apply(self, event: Event, task: LiveTask) -> None:
         """Let one event change the state; ``task`` is the one that it belongs to."""
         match event:
+            case Stdout() if task.state is TaskState.STOPPED:
+                pass  # the service goes on with it, but nobody wants to see that any more
             case Stdout(text=text):
                 self._keep(task, task.feed(text))
             case Answer(task=name, run=run, text=text):
@@ -148,6 +150,20 @@ class LiveRun:
             case _:
                 kind = type(event).__name__.lower()
                 self.skipped[kind] = self.skipped.get(kind, 0) + 1
+
+    def stop_task(self, task_id: int, note: str) -> bool:
+        """Hide one task from now on; false where it has ended already. The service has no way to end it alone."""
+        task = next((task for task in self.tasks.values() if task.record.id == task_id), None)
+        if task is None or task.state.ended:
+            return False
+        self._keep(task, task.end(TaskState.STOPPED, self.clock.monotonic(), note))
+        return True
+
+    @property
+    def deserted(self) -> bool:
+        """Whether nothing is left to wait for: every task has ended, and one of them by a stop."""
+        states = [task.state for task in self.tasks.values()]
+        return all(state.ended for state in states) and TaskState.STOPPED in states
 
     def _keep(self, task: LiveTask, text: str) -> None:
         if text:
@@ -248,6 +264,7 @@ class LiveRun:
             tail=task.terminal.tail(ROWS, CHARS),
             note=task.note or (self.note if self.combined else ""),
             controls=self.combined,
+            task=None if self.combined or task.state.ended or len(self.tasks) == 1 else task.record.id,
             links=self.links if self.combined and self.state.ended else (),
         )
 

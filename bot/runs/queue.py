@@ -106,6 +106,11 @@ class Queue:
         """Stop a run, whether it waits or is going on; false where it had already ended."""
         return await self._break_off(run, words.stopped_by(by))
 
+    def stop_task(self, run: Run, task_id: int, by: str) -> bool:
+        """Stop one task of a run that is going on; false where either has ended."""
+        active = self._active.get(run.id)
+        return active is not None and active.execution.stop_task(task_id, by)
+
     async def drop(self, run: Run, note: str) -> bool:
         """Take a waiting run back; false where it had already started."""
         at = self._shop.clock.wall()

@@ -89,6 +89,17 @@ class Execution:
             self._streaming.cancel()
         return True
 
+    def stop_task(self, task_id: int, by: str) -> bool:
+        """Stop one task of several; false where it has ended. With the last one the stream ends too."""
+        if not self._live.stop_task(task_id, words.task_stopped_by(by)):
+            return False
+        self._messages[task_id].touch(Priority.FIRST)
+        if self._status is not None:
+            self._status.touch()
+        if self._live.deserted:
+            self.break_off(RunState.STOPPED, words.stopped_by(by))
+        return True
+
     async def carry_out(self) -> None:
         """From the request upstream to the last message about it."""
         log.info(

@@ -27,7 +27,7 @@ from bot.model import Link
 from bot.runs.frames import AnswerFrame, Frame, NoteFrame, RunFrame, TaskFrame, TaskLine
 from bot.runs.ports import Notice
 from bot.slack import limits
-from bot.slack.buttons import OPEN_FORM, button, controls, plain_text
+from bot.slack.buttons import OPEN_FORM, button, controls, task_controls, plain_text
 from bot.slack.text import Element, emoji, plain, rich, text, user
 
 _EMOJI = {
@@ -246,7 +246,9 @@ def _run_controls(frame: RunFrame, links: Iterable[Link]) -> dict[str, Any]:
 
 
 def _task_controls(frame: TaskFrame, links: Iterable[Link]) -> list[dict[str, Any]]:
-    return [controls(frame.run, links, over=frame.state.ended, retry_failed=False)] if frame.controls else []
+    if frame.controls:
+        return [controls(frame.run, links, over=frame.state.ended, retry_failed=False)]
+    return [task_controls(frame.run, frame.task)] if frame.task is not None else []
 
 
 # Notifications

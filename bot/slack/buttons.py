@@ -10,6 +10,7 @@ from bot.model import Link
 from bot.slack import limits
 
 STOP_RUN = "stop_run"
+STOP_TASK = "stop_task"  # its value is `RUN/TASK`
 RETRY_RUN = "retry_run"
 RETRY_FAILED = "retry_failed"
 OPEN_LINK = "open_link"  # followed by `:` and the button's number
@@ -25,14 +26,22 @@ def controls(run: str, links: Iterable[Link], *, over: bool, retry_failed: bool)
         if retry_failed:
             buttons.append(button(RETRY_FAILED, words.RETRY_FAILED, run))
     else:
-        buttons = [button(STOP_RUN, words.STOP, run) | {"style": "danger", "confirm": _stop_confirm(run)}]
+        confirm = _stop_confirm(run, words.STOP_QUESTION)
+        buttons = [button(STOP_RUN, words.STOP, run) | {"style": "danger", "confirm": confirm}]
     return {"type": "actions", "block_id": "controls", "elements": buttons}
 
 
-def _stop_confirm(run: str) -> dict[str, Any]:
+def task_controls(run: str, task: int) -> dict[str, Any]:
+    """The actions block of one task among several."""
+    confirm = _stop_confirm(run, words.STOP_TASK_QUESTION)
+    stop = button(STOP_TASK, words.STOP, f"{run}/{task}") | {"confirm": confirm}
+    return {"type": "actions", "block_id": "controls", "elements": [stop]}
+
+
+def _stop_confirm(run: str, question: str) -> dict[str, Any]:
     return {
         "title": plain_text(one_line(f"{words.STOP} {run}", limits.CONFIRM_TITLE)),
-        "text": plain_text(words.STOP_QUESTION),
+        "text": plain_text(question),
         "confirm": plain_text(words.STOP_CONFIRMED),
         "deny": plain_text(words.STOP_DENIED),
         "style": "danger",

@@ -210,3 +210,28 @@ async def test_draining_interrupts_what_does_not_end_in_time(tmp_path: Path) -> 
         await it.shows(root, "Interrupted", "restarted")
         await it.shows(task, "Interrupted", "half")
         await it.slack.wait_for(lambda: it.cloud.running == 0)
+
+
+async def test_one_task_of_several_can_be_stopped_and_the_last_one_ends_the_stream(bot: World) -> None:
+    go_on = asyncio.Event()
+    root = await begun(
+        bot,
+        Out("a1\n", "a"),
+        Out("b1\n", "b"),
+        Wait(go_on),
+        Out("a2\n", "a"),
+        Out("b2\n", "b"),
+        Wait(asyncio.Event()),
+        prompt="parallel\na: one\nb: two",
+    )
+    first, second = await bot.says(root, "a1", "[Stop]"), await bot.says(root, "b1", "[Stop]")
+    await bot.slack.press("ben", first, "Stop")
+    seen = await bot.shows(first, "Stopped", "@ben", "hidden from now on")
+    assert "[Stop]" not in seen
+    go_on.set()
+    await bot.shows(second, "b2", "Running")
+    assert "a2" not in bot.slack.visible(first)
+    assert bot.cloud.running == 1
+    await bot.slack.press("ann", second, "Stop")
+    await bot.slack.wait_for(lambda: bot.cloud.running == 0)
+    await bot.shows(root, "Stopped", "@ann")

@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.model import Audience
 from bot.runs.commands import Commands
 from bot.runs.intake import Intake, Request
-from bot.slack.buttons import OPEN_FORM, RETRY_FAILED, RETRY_RUN, STOP_RUN
+from bot.slack.buttons import OPEN_FORM, RETRY_FAILED, RETRY_RUN, STOP_RUN, STOP_TASK
 from bot.slack.deliveries import ButtonPress, claim_key
 from bot.slack.forms import Forms
 from bot.slack.payloads import parse_action
@@ -34,6 +34,8 @@ def register(app: AsyncApp, intake: Intake, commands: Commands, forms: Forms) ->
         match press.action:
             case x if x == STOP_RUN:
                 intake.button(request, commands.stop(press.value, audience))
+            case x if x == STOP_TASK:
+                intake.button(request, commands.stop_task(press.value, audience))
             case x if x == RETRY_RUN:
                 intake.button(
                     request, commands.retry(press.value, audience, request.claim, only_failed=False)
