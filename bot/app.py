@@ -31,6 +31,7 @@ from bot.runs.queue import Queue
 from bot.runs.reactions import Reactions
 from bot.runs.recovery import Recovery
 from bot.runs.runner import Workshop
+from bot.runs.sessions import Sessions
 from bot.runs.supervisor import Supervisor
 from bot.settings import Settings
 from bot.slack.bolt import bolt_app
@@ -138,6 +139,7 @@ def _assemble(
         messenger=messenger,
         board=board,
         reactions=reactions,
+        sessions=Sessions(messenger, supervisor),
         closing=Closing(editor, messenger, store.output),
         supervisor=supervisor,
         upstream=CloudCoding(
@@ -207,9 +209,7 @@ async def _listen(
         return parts.identity.problem
 
     application = make_web(endpoint, readiness, make_registry(lambda: parts.queue.running), max_body=MAX_BODY)
-    runner = web.AppRunner(
-        application, access_log=None, handler_cancellation=False, shutdown_timeout=HANG_UP
-    )
+    runner = web.AppRunner(application, access_log=None, handler_cancellation=False, shutdown_timeout=HANG_UP)
     await runner.setup()
     stack.push_async_callback(_hang_up, runner)
     site = web.TCPSite(runner, "0.0.0.0", settings.port)  # noqa: S104  a PaaS routes to it from outside

@@ -106,6 +106,14 @@ class Intake:
             else:
                 await self._reply(request, conversation)
 
+    async def session_stopped(self, request: Request) -> None:
+        """Slack's own Stop of an agent's session: as ``stop`` in its thread."""
+        audience = request.audience
+        thread = audience.thread_ts or ""
+        conversation = await self.store.conversations.at(audience.workspace, audience.channel, thread)
+        if conversation is not None:
+            await self._once(request, self._stop_thread(request, conversation))
+
     def button(self, request: Request, action: Coroutine[Any, Any, object]) -> None:
         """A button was pressed; whatever it does comes after the acknowledgement."""
         self.supervisor.start("button", self._guarded(request, action))

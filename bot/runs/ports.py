@@ -28,6 +28,14 @@ class Reaction(StrEnum):
     STOPPED = "octagonal_sign"
 
 
+class SessionStatus(StrEnum):
+    """How an agent's session in a thread stands, by Slack's words."""
+
+    PROCESSING = "processing"
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
 class Messenger(Protocol):
     """Slack, as the engine room sees it. Every method raises the SlackErrors of ``bot.errors``."""
 
@@ -61,6 +69,10 @@ class Messenger(Protocol):
 
     async def download(self, url: str, most: int) -> bytes:
         """A file of the workspace, of at most ``most`` bytes."""
+        ...
+
+    async def set_session(self, place: Place, status: SessionStatus) -> None:
+        """How the agent's session in that thread stands; refused where the workspace has no agent sessions."""
         ...
 
     async def join(self, place: Place) -> bool:

@@ -13,7 +13,7 @@ import structlog
 from bot import words
 from bot.clock import Clock
 from bot.cloudcoding.client import CloudCoding
-from bot.cloudcoding.events import Event, Stdout
+from bot.cloudcoding.events import Event, Failure, Stdout
 from bot.core.redact import Secrets
 from bot.core.run import RunState
 from bot.core.schedule import Priority
@@ -26,6 +26,7 @@ from bot.runs.live import LiveRun, LiveTask
 from bot.runs.ports import Messenger
 from bot.runs.reactions import Reactions
 from bot.runs.request import upstream_request
+from bot.runs.sessions import Sessions
 from bot.runs.supervisor import Supervisor
 from bot.store.records import Run, Task
 from bot.store.store import Store
@@ -47,6 +48,7 @@ class Workshop:
     messenger: Messenger
     board: Board
     reactions: Reactions
+    sessions: Sessions
     closing: Closing
     supervisor: Supervisor
     upstream: CloudCoding
@@ -106,6 +108,7 @@ class Execution:
             "run.started", repo=self.run.invocation.options.repo, tasks=len(self.run.invocation.tasks) or 1
         )
         self._shop.reactions.started(self.run)
+        self._shop.sessions.started(self.run)
         self._open_messages()
         ticking = self._shop.supervisor.start(f"tick {self.run.id}", self._tick())
         try:
@@ -197,7 +200,7 @@ class Execution:
     async def _take_in(self, event: Event) -> None:
         live = self._live
         name = getattr(event, "task", None)
-        task = live.task(name if isinstance(event, Stdout) or name in live.tasks else None)
+        task = live.task(name if isinstance(event, Stdout | Failure) or name in live.tasks else None)
         if task is None:
             task = await self._unasked(str(name))
         before = live.thread_id
@@ -264,6 +267,7 @@ class Execution:
         await asyncio.gather(*(message.finish() for message in messages))
         await shop.closing.post(self.run, live)
         shop.reactions.ended(self.run, live.state)
+        shop.sessions.ended(self.run, live.state)
 
     def _log_end(self) -> None:
         live = self._live

@@ -105,6 +105,17 @@ class TokensRevoked:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionStopped:
+    """Someone pressed Slack's own Stop of an agent's session."""
+
+    workspace: str
+    channel: str
+    thread_ts: str
+    user: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Uninstalled:
     """A workspace removed the bot."""
 
@@ -203,6 +214,7 @@ EventPayload = (
     | HomeOpened
     | UserChanged
     | TokensRevoked
+    | SessionStopped
     | Uninstalled
     | Ignored
 )
@@ -214,6 +226,7 @@ Claimable = (
     | HomeOpened
     | UserChanged
     | TokensRevoked
+    | SessionStopped
     | Uninstalled
     | Interaction
 )

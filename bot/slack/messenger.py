@@ -13,7 +13,7 @@ from bot.core.quoting import Said
 from bot.errors import SlackError, SlackLimited, SlackRejected, SlackUnavailable
 from bot.model import Audience, MessageRef, Person, Place
 from bot.runs.frames import Frame
-from bot.runs.ports import Notice, Reaction
+from bot.runs.ports import Notice, Reaction, SessionStatus
 from bot.slack.api import call
 from bot.slack.blocks import Rendered, bare, render, render_notice
 from bot.slack.people import People
@@ -135,6 +135,11 @@ class SlackMessenger:
     async def download(self, url: str, most: int) -> bytes:
         """A file of the workspace, of at most ``most`` bytes."""
         return await download(self._client, self._session, url, most)
+
+    async def set_session(self, place: Place, status: SessionStatus) -> None:
+        """How the agent's session in that thread stands; refused where the workspace has no agent sessions."""
+        where = {"channel_id": place.channel, "thread_ts": place.thread_ts}
+        await call(self._client, "agents.sessions.setStatus", **where, status=status.value)
 
     async def join(self, place: Place) -> bool:
         """Make the bot a member of a public channel; false where it can't be one by itself."""

@@ -18,6 +18,7 @@ from bot.slack.deliveries import (
     Ignored,
     MessageDeleted,
     MessageEdited,
+    SessionStopped,
     ShortcutUsed,
     SlashCommand,
     TokensRevoked,
@@ -73,19 +74,25 @@ def parse_event(body: Json, bot: BotIdentity) -> EventPayload:
 
 
 def _lifecycle(event: Json, workspace: str, event_id: str) -> EventPayload:
-    kind, user = string(event, "type"), string(event, "user") or string(event, "user", "id")
-    bots = tuple(item for item in items(event, "tokens", "bot") if isinstance(item, str))
+    kind = string(event, "type")
+    user = string(event, "user") or string(event, "user", "id") or string(event, "user_id")
     if not event_id:
         return Ignored("no event id")
-    if kind == "app_home_opened" and string(event, "tab") == "messages":
-        return Ignored("the messages tab")
-    if kind in {"app_home_opened", "user_change"} and user:
-        return (HomeOpened if kind == "app_home_opened" else UserChanged)(workspace, user, event_id)
-    if kind == "tokens_revoked":
-        return TokensRevoked(workspace, bots, event_id)
-    if kind == "app_uninstalled":
-        return Uninstalled(workspace, event_id)
-    return Ignored(f"event {kind[:80] or 'without a type'}")
+    found: EventPayload = Ignored(f"event {kind[:80] or 'without a type'}")
+    match kind:
+        case "app_home_opened" if user and string(event, "tab") != "messages":
+            found = HomeOpened(workspace, user, event_id)
+        case "user_change" if user:
+            found = UserChanged(workspace, user, event_id)
+        case "agent_session_stopped" if user:
+            where = string(event, "channel_id") or string(event, "channel")
+            found = SessionStopped(workspace, where, string(event, "thread_ts"), user, event_id)
+        case "tokens_revoked":
+            bots = tuple(item for item in items(event, "tokens", "bot") if isinstance(item, str))
+            found = TokensRevoked(workspace, bots, event_id)
+        case "app_uninstalled":
+            found = Uninstalled(workspace, event_id)
+    return found
 
 
 def _written(body: Json, event: Json, workspace: str, bot: BotIdentity) -> UserMessage | Ignored:

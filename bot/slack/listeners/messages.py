@@ -8,7 +8,7 @@ from slack_bolt.async_app import AsyncApp
 from bot.core.slacktext import without_mention
 from bot.model import Audience
 from bot.runs.intake import Intake, Request
-from bot.slack.deliveries import MessageDeleted, MessageEdited, UserMessage, claim_key
+from bot.slack.deliveries import MessageDeleted, MessageEdited, SessionStopped, UserMessage, claim_key
 from bot.slack.identity import Identity
 from bot.slack.payloads import parse_event
 
@@ -30,11 +30,15 @@ def register(app: AsyncApp, intake: Intake, identity: Identity) -> None:
             case MessageDeleted():
                 audience = Audience(event.workspace, event.channel, "", event.thread_ts)
                 await intake.deleted(Request(audience, claim_key(event), "", ts=event.ts))
+            case SessionStopped():
+                audience = Audience(event.workspace, event.channel, event.user, event.thread_ts)
+                await intake.session_stopped(Request(audience, claim_key(event), ""))
             case _:
                 log.debug("message.ignored", reason=getattr(event, "reason", type(event).__name__))
 
     app.event("app_mention")(message)
     app.event("message")(message)
+    app.event("agent_session_stopped")(message)
 
 
 def _request(event: UserMessage, identity: Identity) -> Request:
