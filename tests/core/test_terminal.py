@@ -1,23 +1,8 @@
 import pytest
 
 from bot.core.terminal import Tail, Terminal
-
-
-def shown(output: str, columns: int = 20, rows: int = 5) -> list[str]:
-    """The rows on a small screen after some output, without the blank ones at its end."""
-    terminal = Terminal(columns, rows)
-    terminal.feed(output)
-    screen = terminal.screen()
-    assert len(screen) == rows
-    while screen and not screen[-1]:
-        screen.pop()
-    return screen
-
-
-def fed(output: str, columns: int = 100, rows: int = 40) -> Terminal:
-    terminal = Terminal(columns, rows)
-    terminal.feed(output)
-    return terminal
+from bot.core.terminal.cells import cells_of, is_plain
+from tests.core.terminals import fed, shown
 
 
 @pytest.mark.parametrize(
@@ -43,6 +28,7 @@ def fed(output: str, columns: int = 100, rows: int = 40) -> Terminal:
         ("abcdef\x1b[3G\x1b[1K", ["   def"]),
         ("abcdef\x1b[3G\x1b[2KX", ["  X"]),
         ("abcdef\x1b[3G\x1b[?K", ["ab"]),
+        ("abcdef\x1b[3G\x1b[7K\x1b[9J", ["abcdef"]),
         ("abcdef\x1b[2G\x1b[3X", ["a   ef"]),
         ("abcdef\x1b[2G\x1b[2@", ["a  bcdef"]),
         ("abcdef\x1b[2G\x1b[2P", ["adef"]),
@@ -123,6 +109,11 @@ class TestWrap:
     def test_erasing_the_end_of_a_row_ends_the_line_there(self) -> None:
         assert fed("abcdef\x1b[1;2H\x1b[K", columns=3, rows=4).tail(9, 99).text == "a\ndef"
 
+    def test_a_restored_cursor_may_meet_a_row_that_wrapped_early(self) -> None:
+        terminal = fed("\n12345\x1b7\x1b[2;1Habcd日\x1b8Z", columns=5, rows=4)
+        assert terminal.screen() == ["", "abcd", "Z", ""]
+        assert terminal.tail(9, 99).text == "\nabcd Z"
+
     @pytest.mark.parametrize("change", ["\x1b[P", "\x1b[@", "\x1b[X"])
     def test_changed_rows_hold_no_stray_line_ends(self, change: str) -> None:
         terminal = fed("aa日本bc\x1b[1;2H" + change + "z", columns=5, rows=4)
@@ -136,6 +127,9 @@ class TestWidths:
     def test_wide_characters_take_two_columns(self) -> None:
         assert shown("日本語\x1b[5GX") == ["日本X"]
         assert shown("✅🚀|\r\x1b[4CX") == ["✅🚀X"]
+        assert shown("\U0001faff\U00030fff|\x1b[5GX\u0378Y\x1b[7GZ") == [
+            "\U0001faff\U00030fffX\u0378Z"
+        ]  # unassigned
 
     def test_a_wide_character_is_not_divided_at_the_edge(self) -> None:
         terminal = fed("abcd日本", columns=5, rows=3)
@@ -158,6 +152,9 @@ class TestWidths:
         assert shown("❤\ufe0f!") == ["❤\ufe0f!"]
         assert shown("\x1b[3C\u0301!") == ["   \u0301!"]
 
+    def test_marks_alone_write_nothing(self) -> None:
+        assert shown("日本\x1b[2G\u0301\u200b") == ["日\u0301本"]
+
     def test_a_mark_without_a_character_is_dropped(self) -> None:
         assert shown("\u0301abc\r\u0301") == ["abc"]
 
@@ -167,6 +164,7 @@ class TestWidths:
 
     def test_repeating_takes_the_whole_character(self) -> None:
         assert shown("e\u0301\x1b[2b日\x1b[b") == ["e\u0301" * 3 + "日日"]
+        assert shown("日\x1b[2G\x1b[b") == [" 日"]
 
     def test_a_cell_holds_a_bounded_number_of_marks(self) -> None:
         assert len(fed("e" + "\u0301" * 100_000).tail(1, 10**6).text) == 16
@@ -208,9 +206,10 @@ class TestStrings:
         assert shown("a\x1b]0;never ends\nb") == ["a", "b"]
 
     @pytest.mark.parametrize("step", [7, 65_536, 200_000])
-    def test_an_unterminated_string_in_an_endless_line_ends_too(self, step: int) -> None:
+    @pytest.mark.parametrize("end", ["", "\x07", "\x1b\\"])
+    def test_an_unterminated_string_in_an_endless_line_ends_too(self, step: int, end: str) -> None:
         terminal = Terminal(20, 5)
-        output = "\x1b]0;" + "-" * 65_534 + "text"
+        output = "\x1b]0;" + "-" * 65_534 + end + "text"
         for start in range(0, len(output), step):
             terminal.feed(output[start : start + step])
         assert terminal.screen()[0] == "text"
@@ -246,63 +245,6 @@ class TestAlternateScreen:
         assert fed("main\x1b[?1049halt\x1bcX").tail(9, 99) == Tail("X")
 
 
-class TestTail:
-    def test_of_nothing(self) -> None:
-        assert Terminal().tail(30, 2500) == Tail("")
-        assert Terminal().last_line() == ""
-        assert fed(" \n\t\n  \r\n").tail(30, 2500) == Tail("")
-
-    def test_trailing_blank_lines_are_dropped(self) -> None:
-        terminal = fed("a\n\nb   \n\n \n")
-        assert terminal.tail(30, 2500) == Tail("a\n\nb")
-        assert terminal.line_count == 3
-        assert terminal.last_line() == "b"
-
-    def test_as_many_lines_as_fit(self) -> None:
-        terminal = fed("".join(f"line {number}\n" for number in range(100)))
-        assert terminal.tail(2, 2500) == Tail("line 98\nline 99", hidden=98)
-        assert terminal.tail(30, 15) == Tail("line 98\nline 99", hidden=98)
-        assert terminal.tail(30, 14) == Tail("line 99", hidden=99)
-        assert terminal.tail(30, 5) == Tail("l … 9", hidden=99, cut=True)
-        assert terminal.tail(30, 2) == Tail("li", hidden=99, cut=True)
-        assert terminal.tail(0, 99) == terminal.tail(9, 0) == Tail("", hidden=100)
-
-    def test_a_long_line_among_others_is_cut_in_the_middle(self) -> None:
-        tail = fed("first\n" + "a" * 1000 + "b" * 1000 + "\nlast").tail(30, 2500)
-        assert tail == Tail("first\n" + "a" * 199 + " … " + "b" * 198 + "\nlast", cut=True)
-
-    def test_a_long_line_alone_may_fill_the_room(self) -> None:
-        line = "a" * 1000 + "b" * 1000
-        assert fed(line).tail(30, 2500) == Tail(line)
-        assert fed("x\n" + line).tail(1, 2500) == Tail(line, hidden=1)
-        assert fed("x" * 399 + "\n" + line).tail(30, 503) == Tail(
-            "a" * 250 + " … " + "b" * 250, hidden=1, cut=True
-        )
-
-    def test_a_line_longer_than_the_memory_keeps_both_ends(self) -> None:
-        terminal = fed("before\n" + "{start" + "x" * 1_000_000 + "end}")
-        assert terminal.line_count == 2
-        tail = terminal.tail(30, 2500)
-        assert (tail.text[:6], tail.text[-4:], tail.hidden, tail.cut) == ("{start", "end}", 1, True)
-        assert len(tail.text) == 2500
-        assert terminal.tail(30, 10**6).cut
-        assert terminal.last_line().startswith("{start")
-
-    def test_the_count_goes_on_where_lines_are_no_longer_held(self) -> None:
-        terminal = fed("".join(f"{number}\n" for number in range(100_000)))
-        assert terminal.line_count == 100_000
-        assert terminal.tail(2, 99) == Tail("99998\n99999", hidden=99_998)
-        terminal.feed("\n" * 50_000)
-        assert terminal.line_count == 100_000
-        assert terminal.tail(2, 99) == Tail("", hidden=100_000)
-        terminal.feed("end")
-        assert terminal.line_count == 150_001
-
-    def test_clearing_the_scrollback_forgets_it(self) -> None:
-        terminal = fed("old\n" * 1000 + "\x1b[H\x1b[2J\x1b[3Jnew")
-        assert terminal.tail(9, 99) == Tail("new")
-
-
 @pytest.mark.parametrize(("columns", "rows"), [(1, 10), (10, 0)])
 def test_impossible_sizes_are_refused(columns: int, rows: int) -> None:
     with pytest.raises(ValueError, match="no terminal has"):
@@ -311,3 +253,9 @@ def test_impossible_sizes_are_refused(columns: int, rows: int) -> None:
 
 def test_the_smallest_terminal_works() -> None:
     assert fed("日本\nab", columns=2, rows=1).tail(9, 99) == Tail("日本\nab")
+
+
+def test_what_counts_as_plain_needs_no_encoding() -> None:
+    plain = [chr(code) for code in range(0xA0, 0x110000) if is_plain(chr(code))]
+    assert len(plain) > 5000
+    assert [char for char in plain if cells_of(char) != char] == []

@@ -106,8 +106,6 @@ class Terminal:
             return text
         first, rest = text.split("\n", 1)
         unseen, *last = rest.rsplit("\n", page.kept)
-        if len(last) < page.kept:
-            return text
         self._carry_out(first + "\n", self._screen.put_text)
         seen = "\n".join(last)
         return seen if page.skip(unseen) else rest

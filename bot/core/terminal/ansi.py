@@ -119,7 +119,7 @@ class Settler:
         return bare
 
     def _after_string(self, chunk: str, room: int) -> str:
-        end = _STRING_END.search(chunk, 0, room + 1)
+        end = _STRING_END.search(chunk, 0, room)
         length = end.start() if end else min(len(chunk), room)
         if not end and length == len(chunk):
             self._string_room = room - length

@@ -26,6 +26,7 @@ _LONGEST_CLUSTER = 16  # code points; a family emoji with skin tones has its joi
 _MOST_WIDTHS = 4096
 _JOINERS = "\u200c\u200d"
 _SOFT_HYPHEN = "\u00ad"
+_EMOJI, _IDEOGRAPHS = range(0x1F300, 0x1FB00), range(0x20000, 0x3FFFE)
 _JAMO_MEDIAL_AND_FINAL = range(0x1160, 0x1200)
 
 # Everything outside of these ranges is looked up; they hold what logs are made of: European scripts, punctuation,
@@ -50,7 +51,11 @@ def cells_of(char: str) -> str:
         return _MARK + char
     if category in {"Cf", "Zl", "Zp"} and char != _SOFT_HYPHEN:
         return ""  # also keeps marks for right-to-left text from reordering what is around the output
-    return char + PAD if unicodedata.east_asian_width(char) in "WF" else char
+    if category == "Cn":  # newer than this Python's tables: told by the block it is in
+        wide = code in _EMOJI or code in _IDEOGRAPHS
+    else:
+        wide = unicodedata.east_asian_width(char) in "WF"
+    return char + PAD if wide else char
 
 
 def is_plain(text: str) -> bool:

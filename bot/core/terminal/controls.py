@@ -90,7 +90,8 @@ def previous_line(screen: Screen, numbers: Numbers) -> None:
 
 def to_column(screen: Screen, numbers: Numbers) -> None:
     """CHA, HPA."""
-    screen.x = min(numbers[0] or 1, screen.columns) - 1
+    column = (numbers[0] or 1) - 1
+    screen.x = column if column < screen.columns else screen.columns - 1
 
 
 def to_row(screen: Screen, numbers: Numbers) -> None:

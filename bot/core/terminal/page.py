@@ -1,8 +1,8 @@
 """The rows of one screen and the last of what scrolled out of it, in bounded memory, with an exact count of lines.
 
-Rows are strings of cells (see ``bot.core.terminal.cells``), as long as what was written to them. One list holds all of them: the
-last ``rows`` are the screen, those before it have scrolled out. So scrolling is an ``append``, and row ``y`` of the
-screen is ``lines[y - rows]``. A row whose line goes on in the next one ends with ``WRAPPED``; a *line* is such a row
+Rows are strings of cells (see ``cells``), as long as what was written to them. One list holds all of them: the last
+``rows`` are the screen, those before it have scrolled out. So scrolling is an ``append``, and row ``y`` of the screen is
+``lines[y - rows]``. A row whose line goes on in the next one ends with ``WRAPPED``; a *line* is such a row
 with all that continue it.
 """
 

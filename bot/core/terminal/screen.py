@@ -84,7 +84,8 @@ class Screen:
             run, marks = self._cells.encode(run)
             if marks:
                 self._mark(marks)
-        self.put(run)
+        if run:  # there may have been nothing but marks
+            self.put(run)
 
     def put(self, cells: str) -> None:
         """Write cells at the cursor."""
@@ -97,6 +98,8 @@ class Screen:
         row = self._lines[at]
         if len(row) == x:
             self._lines[at] = row + cells
+        elif len(row) < x:
+            self._lines[at] = row.ljust(x) + cells
         elif len(row) <= end and not x:
             self._lines[at] = cells
         else:
@@ -140,7 +143,7 @@ class Screen:
         at = self.y - self.rows
         row = self._lines[at]
         if self.x < len(row):
-            self._lines[at] = cut(row, self.x)
+            self._lines[at] = cut(row, self.x) if self.x else ""
 
     def insert_blanks(self, count: int) -> None:
         """Blanks at the cursor; what stands there moves right, and out at the edge."""
@@ -165,7 +168,7 @@ class Screen:
         if not end:
             return 0, ""
         x = end - 2 if row[end - 1 : end] == PAD else end - 1
-        return x, row[x:end] or " "
+        return x, row[x : x + 2] if row[x + 1 : x + 2] == PAD else row[x:end] or " "
 
     # --- scrolling
 
