@@ -4,6 +4,7 @@ import asyncio
 import secrets as randomness
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import log as logs
 from bot.clock import Clock
 from bot.cloudcoding.client import CloudCoding, Timeouts
-from bot.core.access import Policy
+from bot.core.access import Limits, Policy
 from bot.core.redact import Secrets
 from bot.errors import StoreUnavailable
 from bot.model import Options
@@ -32,13 +33,16 @@ from bot.runs.reactions import Reactions
 from bot.runs.recovery import Recovery
 from bot.runs.runner import Workshop
 from bot.runs.sessions import Sessions
+from bot.runs.summary import Summaries
 from bot.runs.supervisor import Supervisor
 from bot.settings import Settings
 from bot.slack.bolt import bolt_app
 from bot.slack.endpoint import MAX_BODY, slack_endpoint
 from bot.slack.forms import Forms
+from bot.slack.home import HomeTabs
 from bot.slack.identity import Identity
 from bot.slack.messenger import SlackMessenger
+from bot.slack.settings_form import SettingsForm
 from bot.slack.socket_mode import SocketMode
 from bot.store.migrate import migrate
 from bot.store.store import Store
@@ -52,6 +56,7 @@ HOUSEKEEPING = 5.0  # seconds between the database's checkpoints
 SWEEP = 3600.0  # seconds between sweeps of what is older than its retention
 FLUSH = 5.0  # seconds for final edits after the runs have ended
 DRAIN = 8.0  # seconds for all that follows SHUTDOWN_GRACE: together they stay under a PaaS's 30
+SWITCH = 0.0005  # seconds that a database's thread waits for a busy event loop at each of its many small steps; Python's 5 ms make commands wait for their turn to be stored
 HANG_UP = 0.5  # seconds for requests that are being answered while the port closes
 DAY = 86_400.0
 
@@ -89,6 +94,8 @@ async def running_bot(settings: Settings, clock: Clock | None = None) -> AsyncIt
         supervisor = Supervisor()
         stack.push_async_callback(supervisor.close)
         parts = _assemble(settings, clock, store, session, supervisor)
+        # Before all else: where another process has the port, its runs are not taken for those of a dead one.
+        port = await _listen(settings, clock, parts, store, supervisor, stack)
         for name, work in (
             ("editor", parts.editor.run()),
             ("output", store.output.run()),
@@ -96,9 +103,9 @@ async def running_bot(settings: Settings, clock: Clock | None = None) -> AsyncIt
             ("identity", parts.identity.learn()),
             ("queue", parts.queue.run()),
             ("recovery", parts.recovery.run()),
+            ("home tabs", parts.home_tabs.run()),
         ):
             supervisor.start(name, work)
-        port = await _listen(settings, clock, parts, store, supervisor, stack)
         log.info("bot.started", port=port, socket_mode=bool(settings.slack_app_token))
         yield Bot(port, parts.queue, parts.editor, supervisor)
 
@@ -113,6 +120,8 @@ class _Parts:
     intake: Intake
     commands: Commands
     forms: Forms
+    home_tabs: HomeTabs
+    settings_form: SettingsForm
     recovery: Recovery
 
 
@@ -133,14 +142,26 @@ def _assemble(
     editor = Editor(messenger, clock)
     board = Board(editor, secrets)
     reactions = Reactions(messenger, supervisor)
+    default_repo = settings.cloudcoding_default_repo
+    summaries = Summaries(store, secrets, clock, identity.site)
+    home_tabs = HomeTabs(
+        messenger,
+        store,
+        summaries,
+        supervisor,
+        secrets=secrets,
+        clock=clock,
+        default_repo=default_repo,
+    )
     workshop = Workshop(
         store=store,
         editor=editor,
         messenger=messenger,
         board=board,
         reactions=reactions,
-        sessions=Sessions(messenger, supervisor),
-        closing=Closing(editor, messenger, store.output),
+        sessions=Sessions(messenger, supervisor, lambda: identity.may("assistant:write")),
+        home=home_tabs,
+        closing=Closing(editor, messenger, store),
         supervisor=supervisor,
         upstream=CloudCoding(
             session,
@@ -161,17 +182,32 @@ def _assemble(
         board=board,
         queue=queue,
         reactions=reactions,
+        home=home_tabs,
         supervisor=supervisor,
         secrets=secrets,
+        limits=Limits(settings.max_runs_per_user, settings.max_runs_per_channel, settings.max_runs_per_day),
         policy=Policy(settings.allowed_users, settings.allowed_channels, settings.allowed_repos),
         clock=clock,
     )
-    defaults = Options(repo=settings.cloudcoding_default_repo)
-    commands = Commands(store, queue, admission, supervisor, secrets, clock, defaults.repo)
+    defaults = Options(repo=default_repo)
+    commands = Commands(store, queue, admission, supervisor, summaries, clock, default_repo)
     intake = Intake(store, queue, admission, commands, supervisor, clock, defaults)
     forms = Forms(messenger, intake, supervisor)
     recovery = Recovery(workshop, admission, owner)
-    return _Parts(client, identity, messenger, editor, queue, intake, commands, forms, recovery)
+    settings_form = SettingsForm(messenger, store, home_tabs, admission, supervisor, clock)
+    return _Parts(
+        client,
+        identity,
+        messenger,
+        editor,
+        queue,
+        intake,
+        commands,
+        forms,
+        home_tabs,
+        settings_form,
+        recovery,
+    )
 
 
 async def _listen(
@@ -190,6 +226,8 @@ async def _listen(
         intake=parts.intake,
         whole_text=parts.commands,
         forms=parts.forms,
+        home_tabs=parts.home_tabs,
+        settings_form=parts.settings_form,
     )
     endpoint, socket_mode = None, None
     if settings.slack_app_token is not None:
@@ -253,7 +291,7 @@ async def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT, then drain; a second signal ends at once. Returns the exit status."""
     logs.configure(settings.log_level, settings.log_format, Secrets(settings.secret_values()).redact)
     logs.report_uncaught()
-    logs.report_uncaught()
+    sys.setswitchinterval(SWITCH)
     loop = asyncio.get_running_loop()
     asked, insisted = asyncio.Event(), asyncio.Event()
 

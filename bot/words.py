@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from bot.core.access import Denied
-from bot.core.durations import clock, duration, ordinal
+from bot.core.access import Denied, Exceeded
+from bot.core.durations import clock, duration, ordinal, plural
 from bot.core.run import RunState, TaskState
 from bot.core.text import code, code_block, escape, inert, one_line
 from bot.errors import Refusal
@@ -18,9 +18,7 @@ COMMAND = "/code"
 NO_ANSWER = "The agent gave no answer."
 NOT_SHOWN = "Slack would not show this message's text."
 NO_OUTPUT, NO_OUTPUT_YET = "No output.", "No output yet."
-STOP_TASK_QUESTION = (
-    "Hide this task from now on? The service can't end one task alone: it goes on unseen until all are stopped or done."
-)
+STOP_TASK_QUESTION = "Hide this task from now on? The service can't end one task alone: it goes on unseen until all are stopped or done."
 STOP_QUESTION = "Stop this run? The agent's work so far stays on its branch."
 OPEN_FORM, OPEN_LINK = "Open form", "Open link"
 STOP, STOP_CONFIRMED, STOP_DENIED = "Stop", "Stop run", "Keep running"
@@ -51,6 +49,8 @@ FORM_TASK_NAME = "A task's name is 1 to 40 of a-z A-Z 0-9 . _ - without spaces, 
 FORM_TASK_PROMPT = "Say what this task should do."
 FORM_TOO_FEW_TASKS = "Several tasks are at least two. Fill in another one, or press “Run as one task”."
 FORM_TOO_LONG = "Together these tasks are too long for one prompt, so they stay as they are."
+FORM_TASK_NAME_LABEL, FORM_TASK_PROMPT_LABEL = "Task {number}: name", "Task {number}: prompt"
+FORM_REPO_NOT_OPEN = "{repo} is not open to runs here. An admin can add it to ALLOWED_REPOS."
 FORM_WHERE = "Choose the channel in which the run is shown."
 FORM_NOT_A_PROMPT = "Say what the agent should do, for example: Fix the flaky login test"
 FORM_REPO = "This needs an owner and a name, like acme/web."
@@ -153,6 +153,18 @@ def denied(reason: Denied, repo: str | None = None) -> str:
     return _DENIED.get(reason, refusal)
 
 
+def limited(limit: Exceeded, most: int) -> str:
+    """There is no room for another run; ``most`` is the limit."""
+    runs = plural(most, "run")
+    match limit:
+        case Exceeded.USER:
+            return f"You have {runs} waiting or running already, as many as one may have at once. Stop one, or wait for its end."
+        case Exceeded.CHANNEL:
+            return f"This channel has {runs} waiting or running already, as many as it may have at once. Try again when one has ended."
+        case Exceeded.DAY:
+            return f"You have begun {runs} within 24 hours, as many as one may. Try again later, or ask an admin to raise `MAX_RUNS_PER_DAY`."
+
+
 def unknown_person() -> str:
     """Slack would not say who is asking, so that they can't be let in."""
     return "I can't find out from Slack who you are right now, so I can't do this for you. Try again in a minute."
@@ -175,6 +187,16 @@ def empty_request(command: str = COMMAND) -> str:
     )
 
 
+def unreadable() -> str:
+    """A mistake that can't be quoted, because a secret is what is wrong with it."""
+    return f"I can't read this request. `{COMMAND} help` has examples. Nothing was started."
+
+
+def not_changed(refusal: str) -> str:
+    """An edit of a waiting request that can't be taken over; ``refusal`` says why."""
+    return f"{refusal.removesuffix(' Nothing was started.')} Your request waits as it was before the edit."
+
+
 def store_unavailable(request: str) -> str:
     """The database is away."""
     return with_request("I can't start runs right now (database unreachable).", request)
@@ -193,24 +215,9 @@ def unexpected(request: str) -> str:
     )
 
 
-def form_task_name_label(number: int) -> str:
-    """The label of a row's first field; plain text."""
-    return f"Task {number}: name"
-
-
-def form_task_prompt_label(number: int) -> str:
-    """The label of a row's second field; plain text."""
-    return f"Task {number}: prompt"
-
-
 def form_same_name(number: int) -> str:
     """Two rows of the form have one name; plain text."""
     return f"Task {number} has this name already: each task needs a name of its own."
-
-
-def form_repo_not_open(repo: str) -> str:
-    """A repository that operators don't allow; plain text."""
-    return f"{repo} is not open to runs here. An admin can add it to ALLOWED_REPOS."
 
 
 def form_unavailable(command: str = COMMAND) -> str:
@@ -278,14 +285,9 @@ def repo_is(repo: str | None, command: str = COMMAND) -> str:
 
 
 def not_offered(word: str, command: str = COMMAND) -> str:
-    """A command that this installation has no use for: ``settings``, ``connect`` or ``disconnect``."""
+    """A command that this installation has no use for: ``connect`` or ``disconnect``."""
     shown = code(f"{command} {word}", 60)
     match word:
-        case "settings":
-            return (
-                f"{shown} isn't offered by this installation. Set a repository for this channel with "
-                f"`{command} repo owner/name`, and add `branch=` or `model=` to a request."
-            )
         case "connect" | "disconnect":
             return (
                 f"{shown} isn't offered by this installation: runs use the GitHub token that an admin has set, "
@@ -300,7 +302,12 @@ def status(runs: Sequence[RunSummary], more: int = 0) -> str:
     if not runs:
         return nothing_running()
     lines = [_summary(run) for run in runs]
-    return "\n".join([*lines, f"… and {more} more"] if more else lines)
+    return "\n".join([*lines, more_runs(more)] if more else lines)
+
+
+def more_runs(count: int) -> str:
+    """How many a list leaves out."""
+    return f"… and {count} more"
 
 
 def _summary(run: RunSummary) -> str:
@@ -329,7 +336,7 @@ def settings(
     return "\n".join(
         (
             f"Repository: {code(repo) if repo else fallback}",
-            f"Branch: {code(branch) if branch else 'the repository’s own'}",
+            f"Branch: {code(branch) if branch else 'the default one'}",
             f"Model: {code(model) if model else 'no preference'}",
             f"Mention at the end of a long run: {'on' if notify else 'off'}",
             "What a request, its thread or its channel says comes before these.",
@@ -374,9 +381,9 @@ def how_to_begin(repo: str | None, command: str = COMMAND) -> str:
     option = "" if repo else "repo=acme/web "
     return "\n".join(
         (
-            f"1. In a channel, write {code(f'{command} {option}Fix the flaky login test')}, and watch it there.",
-            "2. Reply in its thread to go on from there, or press *Stop*.",
-            f"3. Set your own repository and branch below; `{command} help` shows the rest.",
+            f"In a channel, write {code(f'{command} {option}Fix the flaky login test')}, and watch it there.",
+            "Reply in its thread to go on from there, or press *Stop*.",
+            f"Set your own repository and branch below; `{command} help` shows the rest.",
         )
     )
 
@@ -477,9 +484,9 @@ def run_failed(text: str = "") -> str:
     return f"Cloud Coding reported an error. Look at the branch, then retry.{_quoted(text)}"
 
 
-def output_dropped() -> str:
+def output_dropped(task: str) -> str:
     """More output came than is kept."""
-    return "This task wrote more than is kept: the attached log is not complete."
+    return f"{code(task, 60)} wrote more than is kept: its log has the beginning and the end, and says how much is left out."
 
 
 def log_attached(filename: str) -> str:

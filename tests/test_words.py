@@ -71,7 +71,15 @@ def test_sentences_are_plain_english(function: Callable[..., str]) -> None:
     said = function(**arguments(function, "acme"))
     for internal in ("Error", "Exception", "Traceback", "None", "upstream", "webhook", "RunState", "  "):
         assert internal not in said
-    if function.__name__ not in {"mention", "state_word", "status", "stop_which", "pushed", "finished"}:
+    if function.__name__ not in {
+        "mention",
+        "state_word",
+        "status",
+        "stop_which",
+        "pushed",
+        "finished",
+        "more_runs",
+    }:
         assert said[0].isupper() or said[0] in "`<a"
         assert said.rstrip()[-1] in ".`", said
 

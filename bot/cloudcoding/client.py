@@ -27,7 +27,7 @@ from bot.errors import UpstreamBusy, UpstreamCut, UpstreamRefused
 
 __all__ = ["CloudCoding", "EventStream", "InvokeRequest", "RetryPolicy", "Tally", "Timeouts"]
 
-DETAIL_CHARS = 300
+DETAIL_CHARS = 2_000
 _LARGEST_PROBLEM = 64 * 2**10
 _PROBLEM_SECONDS = 10.0  # for a refusal's body: its status alone would do
 _STREAM_TYPES = frozenset({"", "text/event-stream", "text/plain", "application/octet-stream"})

@@ -15,7 +15,7 @@ import msgspec
 from bot.cloudcoding.problem import problem_text, shortened
 from bot.core.sse import ServerSentEvent
 
-TASK_NAME_CHARS = 80
+TASK_NAME_CHARS = 200
 FAILURE_CHARS = 2000
 _THREAD_ID_CHARS = 200
 
@@ -38,11 +38,15 @@ class Stdout:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the agent has answered so far in this turn; a later one takes its place."""
+    """What the agent has answered so far in this turn; a later one takes its place.
+
+    ``asked`` is what a person said last before it, where the event has that: in a parallel run, a task's prompt.
+    """
 
     task: str | None
     run: str | None
     text: str
+    asked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +174,21 @@ def _answer(data: dict[str, Any], task: str | None) -> Iterator[Event]:
     if not isinstance(messages, list):
         yield Broken(f"messages is {_json_type(messages)}")
         return
+    answer: str | None = None
+    asked: str | None = None
     for message in reversed(messages):
         if not isinstance(message, dict):
             continue
         speakers = {word for word in (message.get("type"), message.get("role")) if isinstance(word, str)}
         text = _content_text(message.get("content"))
-        if not text.strip():
-            continue
-        if speakers & _AI:
-            run = data.get("run_id")
-            yield Answer(task, run if isinstance(run, str) else None, text)
-            return
-        if speakers & _HUMAN:
-            return
+        if speakers & _HUMAN and text.strip():
+            asked = text
+            break
+        if speakers & _AI and text.strip() and answer is None:
+            answer = text
+    if answer is not None:
+        run = data.get("run_id")
+        yield Answer(task, run if isinstance(run, str) else None, answer, asked)
 
 
 def _content_text(content: Any) -> str:

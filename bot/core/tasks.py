@@ -15,7 +15,8 @@ from bot.model import TaskPrompt
 FEWEST, MOST = 2, 20
 
 # "https://…" names no task, although "https" could be a name.
-_START = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,40}):(?!//)(?P<prompt>.*)", re.DOTALL)
+_NAME = "[A-Za-z0-9._-]{1,40}"
+_START = re.compile(rf"(?P<name>{_NAME}):(?!//)(?P<prompt>.*)", re.DOTALL)
 _BULLET = re.compile(r"[-*•◦▪‣–—][ \t]+")  # noqa: RUF001  Slack and its clients write all of these
 _OTHER_NAME = re.compile(r"(?P<name>[^:\n]*[^:\s]):\s")
 _FORM = "Each line is `name: prompt`."
@@ -44,6 +45,11 @@ def read(text: str, start: int, end: int) -> tuple[TaskPrompt, ...]:
             raise InputError(f"{where} continues a task, but none stands above it: {where.shown}. {_FORM}")
     _check(drafts)
     return tuple(TaskPrompt(draft.name, draft.prompt) for draft in drafts)
+
+
+def is_name(text: str) -> bool:
+    """Whether a task may be called so."""
+    return re.fullmatch(_NAME, text) is not None
 
 
 def split_name(text: str, names: Iterable[str]) -> tuple[str, str] | None:

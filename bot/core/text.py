@@ -53,6 +53,12 @@ def unescape(mrkdwn: str) -> str:
     return mrkdwn.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
+def file_name(name: str, ending: str, limit: int = 60) -> str:
+    """A file's name made from any text: letters, digits, ``.``, ``_`` and ``-``, and never hidden or a path."""
+    kept = re.sub(r"[^\w.-]+", "_", name)[:limit].strip("._-")
+    return f"{kept or 'task'}{ending}"
+
+
 def inert(text: str, limit: int = 140) -> str:
     """Plain text as part of a sentence in mrkdwn, on one line: nothing in it opens a code span, mention or link."""
     return escape(one_line(text, limit).replace("`", "'"))

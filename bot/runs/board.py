@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from bot.core.redact import Secrets
 from bot.core.run import RunState, TaskState
 from bot.core.terminal import Tail
-from bot.model import MessageRef, Place, TaskPrompt
+from bot.model import MessageRef, Options, Place, TaskPrompt
 from bot.runs.editor import Editor, LiveMessage
 from bot.runs.frames import Frame, RunFrame, TaskFrame
 from bot.store.records import Run
@@ -30,7 +30,21 @@ def combined(run: Run) -> bool:
 
 def redacted(run: Run, secrets: Secrets) -> tuple[TaskPrompt, ...]:
     """The run's named tasks as they may be shown."""
-    return tuple(replace(task, prompt=secrets.redact(task.prompt)) for task in run.invocation.tasks)
+    return tuple(
+        TaskPrompt(secrets.redact(task.name), secrets.redact(task.prompt)) for task in run.invocation.tasks
+    )
+
+
+def shown_options(run: Run, secrets: Secrets) -> Options:
+    """The run's options as they may be shown: people paste tokens into anything."""
+    options = run.invocation.options
+
+    def shown(value: str | None) -> str | None:
+        return None if value is None else secrets.redact(value)
+
+    return replace(
+        options, repo=shown(options.repo), branch=shown(options.branch), directory=shown(options.directory)
+    )
 
 
 def still_frame(
@@ -40,7 +54,7 @@ def still_frame(
     if combined(run):
         return TaskFrame(
             run=run.id,
-            name=run.focus or "task",
+            name=secrets.redact(run.focus or "task"),
             state=state if state is RunState.QUEUED else TaskState(state.value),
             elapsed=0,
             line_count=0,
@@ -55,7 +69,7 @@ def still_frame(
         requester=run.requester,
         prompt=secrets.redact(run.invocation.prompt),
         tasks=redacted(run, secrets),
-        options=run.invocation.options,
+        options=shown_options(run, secrets),
         attempt=run.attempt,
         position=position,
         note=note,

@@ -16,8 +16,8 @@ from bot.runs.editor import Editor
 from bot.runs.frames import AnswerFrame, NoteFrame
 from bot.runs.live import LiveRun, LiveTask
 from bot.runs.ports import Messenger
-from bot.store.output import OutputWriter
 from bot.store.records import Run
+from bot.store.store import Store
 
 log = structlog.get_logger("bot.run")
 
@@ -29,10 +29,11 @@ UPLOAD_TRIES = 4
 class Closing:
     """Posts the end of runs into their threads. A part that Slack refuses is logged and the next one tried."""
 
-    def __init__(self, editor: Editor, messenger: Messenger, output: OutputWriter) -> None:
+    def __init__(self, editor: Editor, messenger: Messenger, store: Store) -> None:
         self._editor = editor
         self._messenger = messenger
-        self._output = output
+        self._store = store
+        self._output = store.output
 
     async def post(self, run: Run, live: LiveRun) -> None:
         """Everything that belongs below the run's final states, in the order in which it is read."""
@@ -42,11 +43,24 @@ class Closing:
             await self._answer(run, f"**{name}**\n\n{answer}" if name else answer)
         if live.pushes:
             await self._note(run, words.pushed(live.pushes[-1]))
-        if live.elapsed > NOTIFY_AFTER and live.state is not RunState.STOPPED:
+        long = live.elapsed > NOTIFY_AFTER and live.state is not RunState.STOPPED
+        if long and await self._mention_wanted(run):
             await self._note(run, self._mention(run, live))
 
+    async def _mention_wanted(self, run: Run) -> bool:
+        """Whether its requester wants to be called, and isn't there already.
+
+        Who has asked for more in this thread since the run was taken on, be it waiting or over, is.
+        """
+        try:
+            settings = await self._store.users.settings(run.workspace, run.requester)
+            return settings.notify and not await self._store.runs.asked_again(run)
+        except StoreUnavailable:
+            return True  # one mention too many is better than one too few
+
     def _mention(self, run: Run, live: LiveRun) -> str:
-        return words.finished(run.requester, run.invocation.options.repo or "", live.state, live.elapsed)
+        repo = live.secrets.redact(run.invocation.options.repo or "")
+        return words.finished(run.requester, repo, live.state, live.elapsed)
 
     async def _answer(self, run: Run, answer: str) -> None:
         for part in split(harmless(answer), ANSWER_CHARS):
@@ -62,6 +76,14 @@ class Closing:
             attached = await self._guard("log", lambda: self._upload(run, task))
             if not attached:
                 await self._note(run, words.log_not_attached(task.name))
+            elif await self._is_incomplete(task):
+                await self._note(run, words.output_dropped(task.name))
+
+    async def _is_incomplete(self, task: LiveTask) -> bool:
+        try:
+            return await self._output.dropped(task.record.id) > 0
+        except StoreUnavailable:
+            return False  # the log says it as well
 
     async def _upload(self, run: Run, task: LiveTask) -> None:
         for tried in range(1, UPLOAD_TRIES + 1):

@@ -1,16 +1,16 @@
-"""What whole-text commands and buttons do: help, status, stop, retry, repo."""
+"""What whole-text commands and buttons do: help, status, stop, retry, repo, settings."""
 
 from dataclasses import dataclass, replace
 
 from bot import words
 from bot.clock import Clock
 from bot.core.command import WholeTextCommand, Word
-from bot.core.redact import Secrets
 from bot.core.run import RunState, TaskState
 from bot.model import Audience, Invocation, TaskPrompt
 from bot.runs.admission import Admission
-from bot.runs.ports import Notice
+from bot.runs.ports import Notice, NoticeRow
 from bot.runs.queue import Queue
+from bot.runs.summary import Summaries
 from bot.runs.supervisor import Supervisor
 from bot.store.records import NewRun, Run
 from bot.store.store import Store
@@ -26,26 +26,28 @@ class Commands:
     queue: Queue
     admission: Admission
     supervisor: Supervisor
-    secrets: Secrets
+    summaries: Summaries
     clock: Clock
     default_repo: str | None
 
-    async def carry_out(self, command: WholeTextCommand, audience: Audience, claim: str) -> None:
+    async def carry_out(self, command: WholeTextCommand, audience: Audience) -> None:
         """Do what a whole-text command asks, and answer."""
         match command:
             case WholeTextCommand(Word.HELP):
                 await self._tell(audience, words.help_text(await self._repo(audience)))
             case WholeTextCommand(Word.STATUS):
-                await self._tell(audience, await self._status(audience))
+                await self.admission.tell(audience, await self._status(audience))
             case WholeTextCommand(Word.STOP, None):
                 await self._stop_own(audience)
             case WholeTextCommand(Word.STOP, run_id):
                 if await self.stop(run_id or "", audience):
                     await self._tell(audience, words.stopping(run_id or ""))
             case WholeTextCommand(Word.RETRY, run_id):
-                await self.retry(run_id or "", audience, claim, only_failed=False)
+                await self.retry(run_id or "", audience, only_failed=False)
             case WholeTextCommand(Word.REPO, repo):
                 await self._channel_repo(repo, audience)
+            case WholeTextCommand(Word.SETTINGS):
+                await self._settings(audience)
             case _:
                 await self._tell(audience, words.not_offered(command.word.value))
 
@@ -68,26 +70,30 @@ class Commands:
         await self.store.channels.set_repo(audience.workspace, audience.channel, new, audience.user, now)
         await self._tell(audience, words.repo_set(new) if new else words.repo_cleared())
 
-    async def _status(self, audience: Audience) -> str:
-        runs = await self.store.queue.listing(audience.workspace)
-        # A private channel's runs are nobody's business elsewhere: only counted, unless asked from there.
-        shown = [run for run in runs if run.channel.startswith("C") or run.channel == audience.channel]
-        lines = [await self._summary(run) for run in shown[:LISTED]]
-        return words.status(lines, more=len(runs) - len(lines))
-
-    async def _summary(self, run: Run) -> words.RunSummary:
-        waiting = run.state is RunState.QUEUED
-        return words.RunSummary(
-            run=run.id,
-            state=run.state,
-            requester=run.requester,
-            prompt=self.secrets.redact(
-                run.invocation.prompt or ", ".join(t.name for t in run.invocation.tasks)
-            ),
-            repo=run.invocation.options.repo,
-            position=await self.store.queue.place(run) if waiting else None,
-            elapsed=None if run.started_at is None else int(self.clock.wall() - run.started_at),
+    async def _settings(self, audience: Audience) -> None:
+        mine = await self.store.users.settings(audience.workspace, audience.user)
+        text = words.settings(
+            mine.options.repo, mine.options.branch, mine.options.model, self.default_repo, mine.notify
         )
+        await self.admission.tell(audience, Notice(text, edit_settings=True))
+
+    async def _status(self, audience: Audience) -> Notice:
+        runs = await self.store.queue.listing(audience.workspace)
+        if not runs:
+            return Notice(words.status([]))
+        # A private channel's runs are nobody's business elsewhere: only counted, unless asked from there. Which
+        # channels are public is known by the bot's having been able to join them; their ids don't tell.
+        open_to_all = {channel for channel in self.admission.joined if channel.startswith("C")}
+        shown = [run for run in runs if run.channel in {*open_to_all, audience.channel}]
+        rows = [await self._row(run, audience) for run in shown[:LISTED]]
+        running = sum(run.state is RunState.RUNNING for run in runs)
+        if len(rows) < len(runs):
+            rows.append(NoticeRow(words.more_runs(len(runs) - len(rows))))
+        return Notice(words.load(running, len(runs) - running), rows=tuple(rows))
+
+    async def _row(self, run: Run, audience: Audience) -> NoticeRow:
+        may_stop = await self._refusal(run, audience) is None
+        return NoticeRow(words.status([await self.summaries.of(run)]), stop=run.id if may_stop else None)
 
     async def _stop_own(self, audience: Audience) -> None:
         """`stop` without a name: the asker's own run here, if there is just one."""
@@ -97,20 +103,28 @@ class Commands:
             if await self.stop(own[0].id, audience):
                 await self._tell(audience, words.stopping(own[0].id))
         elif own:
-            await self._tell(audience, words.stop_which([await self._summary(run) for run in own]))
+            await self._tell(audience, words.stop_which([await self.summaries.of(run) for run in own]))
         else:
             await self._tell(audience, words.nothing_running())
 
     async def stop(self, run_id: str, audience: Audience) -> bool:
         """Stop a run; whoever can't is told why. The run's own message says who stopped it."""
-        run = await self._find(run_id, audience)
-        if run is None or await self._may_not(run, audience):
-            return False
-        stopped = await self.queue.stop(run, audience.user)
-        if not stopped:
-            run = await self.store.runs.get(run.id) or run
-            await self._tell(audience, words.stale_button(run.state))
-        return stopped
+        obstacle = await self.stop_quietly(run_id, audience)
+        if obstacle is not None:
+            await self._tell(audience, obstacle)
+        return obstacle is None
+
+    async def stop_quietly(self, run_id: str, audience: Audience) -> str | None:
+        """Stop a run, or say in a sentence why it can't be; the audience needs no channel."""
+        run = await self.store.runs.find(audience.workspace, run_id.lower())
+        if run is None:
+            return words.run_not_found(run_id)
+        refusal = await self._refusal(run, audience)
+        if refusal is not None or await self.queue.stop(run, audience.user):
+            return refusal
+        run = await self.store.runs.get(run.id) or run
+        # Where it hasn't ended, somebody was quicker, and it is being stopped.
+        return words.stale_button(run.state) if run.state.ended else None
 
     async def stop_task(self, run_and_task: str, audience: Audience) -> None:
         """Stop one task of a parallel run: ``RUN/TASK``, as its button says it."""
@@ -132,32 +146,37 @@ class Commands:
 
     async def _may_not(self, run: Run, audience: Audience) -> bool:
         """Whether this person may not work on that run; they are told."""
-        refusal = await self.admission.refusal(
-            replace(audience, channel=run.channel), run.invocation.options.repo
-        )
+        refusal = await self._refusal(run, audience)
         if refusal is not None:
             await self._tell(audience, refusal)
         return refusal is not None
 
-    async def retry(self, run_id: str, audience: Audience, claim: str, *, only_failed: bool) -> None:
-        """Run the same request again, or only its failed tasks."""
+    async def _refusal(self, run: Run, audience: Audience) -> str | None:
+        there = replace(audience, channel=run.channel)
+        return await self.admission.refusal(there, run.invocation.options.repo)
+
+    async def retry(self, run_id: str, audience: Audience, *, only_failed: bool) -> None:
+        """Run the same request again, or only its failed tasks; once, however many people press at a time."""
         run = await self._find(run_id, audience)
         if run is None or await self._may_not(run, audience):
             return
         newest = await self.store.runs.newest_attempt(run.conversation, run.turn) or run
-        if not run.state.ended or newest.id != run.id:
+        overtaken = newest.id != run.id and newest.started_at is not None
+        if not newest.state.ended or overtaken:
             await self._tell(audience, words.stale_button(newest.state))
             return
         invocation = await self._failed_tasks(run) if only_failed else run.invocation
         if invocation is None:
             await self._tell(audience, words.nothing_failed())
             return
-        again = self._again(run, invocation, audience)
-        taken = await self.store.runs.take(again, claim, self.clock.wall())
-        if taken is not None:
-            self.supervisor.start(f"admit {taken.id}", self.admission.admit(taken, audience))
+        again = self._again(run, invocation, newest.attempt + 1, audience)
+        taken = await self.store.runs.take(again, f"retry:{newest.id}", self.clock.wall())
+        if taken is None:
+            await self._tell(audience, words.stale_button(RunState.QUEUED))
+            return
+        self.supervisor.start(f"admit {taken.id}", self.admission.admit(taken, audience))
 
-    def _again(self, run: Run, invocation: Invocation, audience: Audience) -> NewRun:
+    def _again(self, run: Run, invocation: Invocation, attempt: int, audience: Audience) -> NewRun:
         return NewRun(
             workspace=run.workspace,
             channel=run.channel,
@@ -168,7 +187,7 @@ class Commands:
             in_thread=run.in_thread,
             request_ts=run.request_ts,
             turn=run.turn,
-            attempt=run.attempt + 1,
+            attempt=attempt,
             # A reply's one message also holds its output, which a new attempt doesn't overwrite.
             status_ts=run.status_ts if not run.in_thread or run.invocation.tasks else None,
             focus=run.focus,

@@ -26,7 +26,7 @@ from bot.errors import (
 from bot.model import MessageRef, Place
 from bot.runs.frames import Frame
 from bot.runs.live_message import LiveMessage
-from bot.runs.ports import Messenger
+from bot.runs.ports import Poster
 
 __all__ = ["Editor", "LiveMessage"]
 
@@ -40,7 +40,7 @@ Scheduler: TypeAlias = EditScheduler[LiveMessage]
 class Editor:
     """Sends what its messages have to show, one call at a time for each and never faster than Slack allows."""
 
-    def __init__(self, messenger: Messenger, clock: Clock, scheduler: Scheduler | None = None) -> None:
+    def __init__(self, messenger: Poster, clock: Clock, scheduler: Scheduler | None = None) -> None:
         self._messenger = messenger
         self._clock = clock
         self._scheduler: Scheduler = EditScheduler() if scheduler is None else scheduler

@@ -4,7 +4,7 @@ Callers acknowledge when a method returns. What comes after that is started here
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from bot.core.command import (
     parse_reply,
 )
 from bot.core.run import RunState
+from bot.core.slacktext import escape, plain
 from bot.errors import StoreUnavailable
 from bot.model import Attachment, Audience, Invocation, Options
 from bot.runs.admission import Admission
@@ -126,17 +127,24 @@ class Intake:
         names = await self.store.conversations.task_names(run.conversation)
         match parse_reply(request.text, names):
             case Invocation() as invocation:
-                await self._rewrite(run, invocation, focus=None)
+                await self._rewrite(request, run, invocation, focus=None)
             case TaskReply(name=name, invocation=invocation):
-                await self._rewrite(run, invocation, focus=name)
-            case UsageError(message=message):
-                self._answer(request, message)
-            case _:
-                pass  # a control word is only obeyed when it is sent
+                await self._rewrite(request, run, invocation, focus=name)
+            case UsageError():
+                self._answer(request, words.not_changed(self._complaint(request, names)))
+            case WholeTextCommand() | Mute() | Unmute():
+                pass  # a command is only obeyed when it is sent
+            case Aside() | StopReply() | EmptyRequest():
+                await self.queue.drop(run, words.taken_back())
 
-    async def _rewrite(self, run: Run, invocation: Invocation, focus: str | None) -> None:
+    async def _rewrite(self, request: Request, run: Run, invocation: Invocation, focus: str | None) -> None:
         options = invocation.options.over(run.invocation.options)
         changed = replace(invocation, options=options, attachments=run.invocation.attachments)
+        if options.repo != run.invocation.options.repo:
+            refusal = await self.admission.refusal(request.audience, options.repo)
+            if refusal is not None:
+                self._answer(request, words.not_changed(refusal))
+                return
         if await self.store.runs.rewrite(run.id, changed, focus):
             self.queue.wake()
 
@@ -158,24 +166,41 @@ class Intake:
                 await self._begin(request, invocation)
             case WholeTextCommand() as command:
                 await self._command(request, command)
-            case UsageError(message=message):
-                await self._answer_once(request, message)
+            case UsageError():
+                await self._answer_once(request, self._complaint(request))
             case EmptyRequest():
                 await self._answer_once(request, words.empty_request(), open_form=True)
 
+    def _complaint(self, request: Request, names: Collection[str] | None = None) -> str:
+        """What is wrong with a request. Words are shortened where they are quoted: so without secrets from the start."""
+        safe = escape(self._typed(request))
+        parsed = parse(safe) if names is None else parse_reply(safe, names)
+        return parsed.message if isinstance(parsed, UsageError) else words.unreadable()
+
+    def _typed(self, request: Request) -> str:
+        """What someone wrote, as it may be given back to them."""
+        return self.admission.secrets.redact(plain(request.text))
+
     async def _command(self, request: Request, command: WholeTextCommand) -> None:
         if await self.store.claims.claim(request.claim, self.clock.wall()):
-            work = self.commands.carry_out(command, request.audience, f"{request.claim}:run")
+            work = self.commands.carry_out(command, request.audience)
             self.supervisor.start(f"command {command.word.value}", self._guarded(request, work))
 
     async def defaults_at(self, audience: Audience) -> Options:
-        """What a request there says by saying nothing: the channel's options, then the operator's."""
+        """What a request there says by saying nothing: the channel's options, then the user's, then the operator's."""
+        return await self._resolved(Options(), audience)
+
+    async def _resolved(self, said: Options, audience: Audience) -> Options:
         repo = await self.store.channels.repo(audience.workspace, audience.channel)
-        return Options(repo=repo).over(self.defaults)
+        own = (await self.store.users.settings(audience.workspace, audience.user)).options
+        nearer = said.over(Options(repo=repo))
+        if own.repo is not None and nearer.repo not in {None, own.repo}:
+            own = replace(own, branch=None)  # a branch of one repository means nothing in another
+        return nearer.over(own).over(self.defaults)
 
     async def _begin(self, request: Request, invocation: Invocation) -> None:
-        defaults = await self.defaults_at(request.audience)
-        await self._start(request, replace(invocation, options=invocation.options.over(defaults)))
+        options = await self._resolved(invocation.options, request.audience)
+        await self._start(request, replace(invocation, options=options))
 
     async def _start(self, request: Request, invocation: Invocation) -> None:
         audience = request.audience
@@ -214,8 +239,8 @@ class Intake:
                 await self._once(request, self._mute(request, conversation, muted=isinstance(parsed, Mute)))
             case WholeTextCommand() as command:
                 await self._command(request, command)
-            case UsageError(message=message):
-                await self._answer_once(request, message)
+            case UsageError():
+                await self._answer_once(request, self._complaint(request, names))
             case EmptyRequest():
                 pass
 
@@ -279,7 +304,8 @@ class Intake:
 
     def _answer(self, request: Request, text: str, *, open_form: bool = False) -> None:
         """Answer this one person, after the acknowledgement."""
-        self.supervisor.start("answer", self.admission.tell(request.audience, Notice(text, open_form)))
+        notice = Notice(text, open_form, request.text if open_form else "")
+        self.supervisor.start("answer", self.admission.tell(request.audience, notice))
 
     async def _answer_once(self, request: Request, text: str, *, open_form: bool = False) -> None:
         """The same, for what Slack may deliver again. A command it doesn't, so that its mistakes need no database."""
@@ -288,7 +314,7 @@ class Intake:
 
     async def _guarded(self, request: Request, work: Coroutine[Any, Any, object]) -> None:
         """Whatever happens behind a request, its author hears of it."""
-        told = request.text
+        told = self._typed(request)
         if self.queue.draining:
             work.close()
             self._answer(request, words.draining(told))

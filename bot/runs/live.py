@@ -8,9 +8,10 @@ from bot.cloudcoding.events import Answer, Event, Failure, Push, Stdout, ThreadN
 from bot.core.links import LinkFinder
 from bot.core.redact import Redactor, Secrets
 from bot.core.run import RunState, TaskState, advance_run, advance_task, run_end, task_end
-from bot.core.terminal import Terminal
+from bot.core.terminal import Tail, Terminal
+from bot.core.text import escape
 from bot.model import Link
-from bot.runs.board import redacted
+from bot.runs.board import redacted, shown_options
 from bot.runs.frames import RunFrame, TaskFrame, TaskLine
 from bot.store.records import Run, Task, TaskEnd
 from bot.words import task_failed
@@ -18,6 +19,15 @@ from bot.words import task_failed
 ROWS = 30
 CHARS = 2_500
 SUMMARY_CHARS = 2_000
+_ESCAPED_CHARS = 2_900  # what a message has room for, in which Slack counts `&amp;` where it shows `&`
+
+
+def shown_tail(terminal: Terminal) -> Tail:
+    """The end of some output, as much as a message shows of it."""
+    chars = CHARS
+    while len(escape((tail := terminal.tail(ROWS, chars)).text)) > _ESCAPED_CHARS:
+        chars = chars * 3 // 4
+    return tail
 
 
 class LiveTask:
@@ -25,7 +35,7 @@ class LiveTask:
 
     def __init__(self, record: Task, secrets: Secrets, repo: str | None, host: str, now: float) -> None:
         self.record = record
-        self.name = record.name
+        self.name = secrets.redact(record.name)
         self.state = TaskState.RUNNING
         self.note = ""
         self.answer = ""
@@ -57,6 +67,10 @@ class LiveTask:
         rest = self._show(self._redactor.flush())
         self.links.flush()
         return rest
+
+    def tail(self) -> Tail:
+        """What its message shows of its output."""
+        return shown_tail(self.terminal)
 
     def elapsed(self, now: float) -> int:
         """Whole seconds, up to its end."""
@@ -122,7 +136,7 @@ class LiveRun:
             return self.tasks[name]
         if not self.run.invocation.tasks and not first.heard and len(self.tasks) == 1:
             self.tasks = {name: first}
-            first.name = name
+            first.name = self.secrets.redact(name)
             return first
         return None
 
@@ -133,11 +147,12 @@ class LiveRun:
                 pass  # the service goes on with it, but nobody wants to see that any more
             case Stdout(text=text):
                 self._keep(task, task.feed(text))
-            case Answer(task=name, run=run, text=text):
+            case Answer(run=run, text=text):
                 text = self.secrets.redact(text)
+                name = event.task or self._task_asked(event.asked)
                 self._answers[name or run or ""] = text
-                if name is not None:
-                    task.answer = text
+                if name in self.tasks:
+                    self.tasks[name].answer = text
             case ThreadNamed(thread_id=thread_id):
                 self.thread_id = thread_id
             case Failure(task=None, text=text):
@@ -150,6 +165,12 @@ class LiveRun:
             case _:
                 kind = type(event).__name__.lower()
                 self.skipped[kind] = self.skipped.get(kind, 0) + 1
+
+    def _task_asked(self, prompt: str | None) -> str | None:
+        """The one task whose prompt this is: how an answer is told whose it is where the service names no task."""
+        said = f"{(prompt or '').strip()}\n"  # a directory may have been added below it
+        asked = [task.name for task in self.run.invocation.tasks if said.startswith(f"{task.prompt}\n")]
+        return asked[0] if len(asked) == 1 else None
 
     def stop_task(self, task_id: int, note: str) -> bool:
         """Hide one task from now on; false where it has ended already. The service has no way to end it alone."""
@@ -191,11 +212,13 @@ class LiveRun:
     @property
     def answers(self) -> tuple[tuple[str | None, str], ...]:
         """The agent's last words, each with its task's name where the service said one, without repetition."""
-        named = {
-            key: (key if key in self.tasks and len(self._answers) > 1 else None) for key in self._answers
-        }
-        unique = {text: named[key] for key, text in reversed(self._answers.items())}
-        return tuple((name, text) for text, name in reversed(unique.items()))
+        several = len(self._answers) > 1
+        told = [
+            (self.tasks[key].name if several and key in self.tasks else None, text)
+            for key, text in self._answers.items()
+        ]
+        named = {text for name, text in told if name is not None}
+        return tuple(dict.fromkeys(one for one in told if one[0] is not None or one[1] not in named))
 
     @property
     def answer(self) -> str:
@@ -227,7 +250,7 @@ class LiveRun:
             requester=self.run.requester,
             prompt=self.secrets.redact(self.run.invocation.prompt),
             tasks=redacted(self.run, self.secrets),
-            options=self.run.invocation.options,
+            options=shown_options(self.run, self.secrets),
             attempt=self.run.attempt,
             elapsed=self.elapsed if ended else None,
             lines=self._lines() if several else (),
@@ -261,7 +284,7 @@ class LiveRun:
             state=task.state,
             elapsed=task.elapsed(self.clock.monotonic()),
             line_count=task.terminal.line_count,
-            tail=task.terminal.tail(ROWS, CHARS),
+            tail=task.tail(),
             note=task.note or (self.note if self.combined else ""),
             controls=self.combined,
             task=None if self.combined or task.state.ended or len(self.tasks) == 1 else task.record.id,

@@ -11,11 +11,26 @@ from bot.runs.frames import Frame
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """One line of a list, in mrkdwn; ``stop`` is the run that a button in it stops, where there is one."""
+
+    text: str
+    stop: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
-    """An answer to one person alone, in mrkdwn; ``open_form`` adds a button that opens the form."""
+    """An answer to one person alone, in mrkdwn.
+
+    ``open_form`` adds a button that opens the form, with what they had ``typed`` (Slack's notation) in it;
+    ``edit_settings`` one that opens their settings. ``rows`` follow the text.
+    """
 
     text: str
     open_form: bool = False
+    typed: str = ""
+    edit_settings: bool = False
+    rows: tuple[NoticeRow, ...] = ()
 
 
 class Reaction(StrEnum):
@@ -36,8 +51,16 @@ class SessionStatus(StrEnum):
     CLOSED = "closed"
 
 
-class Messenger(Protocol):
-    """Slack, as the engine room sees it. Every method raises the SlackErrors of ``bot.errors``."""
+class Home(Protocol):
+    """People's own pages, which show their runs."""
+
+    def changed(self, workspace: str, user: str) -> None:
+        """A run of theirs has changed its state. Returns at once and never fails."""
+        ...
+
+
+class Poster(Protocol):
+    """The part of Slack that the editor needs. Every method raises the SlackErrors of ``bot.errors``."""
 
     async def post(self, place: Place, frame: Frame) -> MessageRef:
         """A new message."""
@@ -46,6 +69,10 @@ class Messenger(Protocol):
     async def update(self, place: Place, ref: MessageRef, frame: Frame) -> None:
         """That message, showing ``frame`` from now on."""
         ...
+
+
+class Messenger(Poster, Protocol):
+    """Slack, as the engine room sees it. Every method raises the SlackErrors of ``bot.errors``."""
 
     async def tell(self, audience: Audience, notice: Notice) -> None:
         """An ephemeral answer; by ``response_url`` where there is one, else by the Web API."""

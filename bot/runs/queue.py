@@ -79,6 +79,7 @@ class Queue:
         execution = Execution(run, tasks, self._shop)
         task = self._shop.supervisor.start(f"run {run.id}", self._carry_out(execution))
         self._active[run.id] = _Active(execution, task)
+        self._shop.home.changed(run.workspace, run.requester)
         return True
 
     async def _carry_out(self, execution: Execution) -> None:
@@ -118,6 +119,7 @@ class Queue:
             run.id, RunState.STOPPED, at, note=note
         ):
             return False
+        self._shop.home.changed(run.workspace, run.requester)
         self._shop.supervisor.start(f"drop {run.id}", self._show_dropped(run, note))
         self.wake()
         return True

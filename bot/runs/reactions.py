@@ -45,7 +45,15 @@ class Reactions:
             before = self._borne.get(run.id)
             if before is not reaction:
                 await self._messenger.react(thread_of(run), ts, reaction, before)
+                if before is None and (run.ready or run.attempt > 1):
+                    await self._remove_others(run, ts, reaction)
                 self._borne[run.id] = reaction
         if reaction in ENDS.values():
             self._borne.pop(run.id, None)
             self._locks.pop(run.id, None)
+
+    async def _remove_others(self, run: Run, ts: str, reaction: Reaction) -> None:
+        """Take back what an earlier process, or an earlier attempt, may have set."""
+        for other in Reaction:
+            if other is not reaction:
+                await self._messenger.react(thread_of(run), ts, None, other)

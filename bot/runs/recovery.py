@@ -13,7 +13,7 @@ from bot.model import Audience, MessageRef
 from bot.runs.admission import Admission
 from bot.runs.board import combined, still_frame, thread_of
 from bot.runs.frames import Frame, RunFrame, TaskFrame
-from bot.runs.live import CHARS, ROWS
+from bot.runs.live import shown_tail
 from bot.runs.runner import Workshop
 from bot.store.records import Run, Task
 
@@ -37,13 +37,14 @@ class Recovery:
     async def run(self) -> None:
         """Settle everything that no living process owns."""
         queue = self._shop.store.queue
+        for run in await queue.orphans(self._owner):
+            await self._interrupt(run)
+        self._admission.queue.wake()  # their conversations are free again
         for run in await queue.unprepared():
             log.info("recovery.taken_up", run=run.id)
             await self._admission.admit(
                 run, Audience(run.workspace, run.channel, run.requester, run.thread_ts)
             )
-        for run in await queue.orphans(self._owner):
-            await self._interrupt(run)
 
     async def _interrupt(self, run: Run) -> None:
         # Not sent again: the service may have carried it out, and billed it.
@@ -71,11 +72,11 @@ class Recovery:
         own = combined(run) and task.position == 0
         return TaskFrame(
             run=run.id,
-            name=task.name,
+            name=self._shop.secrets.redact(task.name),
             state=task.state if task.state.ended else TaskState.INTERRUPTED,
             elapsed=int((task.ended_at or self._clock.wall()) - (run.started_at or self._clock.wall())),
             line_count=max(task.line_count, terminal.line_count),
-            tail=terminal.tail(ROWS, CHARS),
+            tail=shown_tail(terminal),
             note=words.process_died() if own else task.note,
             controls=own,
         )

@@ -23,7 +23,7 @@ from bot.runs.board import Board, thread_of
 from bot.runs.closing import Closing
 from bot.runs.editor import Editor, LiveMessage
 from bot.runs.live import LiveRun, LiveTask
-from bot.runs.ports import Messenger
+from bot.runs.ports import Home, Messenger
 from bot.runs.reactions import Reactions
 from bot.runs.request import upstream_request
 from bot.runs.sessions import Sessions
@@ -49,6 +49,7 @@ class Workshop:
     board: Board
     reactions: Reactions
     sessions: Sessions
+    home: Home
     closing: Closing
     supervisor: Supervisor
     upstream: CloudCoding
@@ -188,6 +189,7 @@ class Execution:
                         await self._take_in(event)
                     # A socket with data never blocks: without this, one flood would hold up all other work.
                     await asyncio.sleep(0)
+                    await shop.store.output.room()
         except UpstreamRefused as error:
             return Ending(RunState.FAILED, words.refused(error.reason, shop.secrets.redact(error.detail)))
         except UpstreamBusy as error:
@@ -252,6 +254,7 @@ class Execution:
             answer=live.answer,
             tasks=live.task_ends(),
         )
+        self._shop.home.changed(self.run.workspace, self.run.requester)
 
     async def _store_end_later(self) -> None:
         while True:

@@ -4,6 +4,7 @@ Everything works without them; where Slack refuses the first call, none is made 
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -20,17 +21,20 @@ RENEW = 50 * 60.0  # seconds; Slack takes ``processing`` back after an hour
 
 
 class Sessions:
-    """Tells Slack which threads the agent is working in."""
+    """Tells Slack which threads the agent is working in, where the app is ``declared`` an agent."""
 
-    def __init__(self, messenger: Messenger, supervisor: Supervisor) -> None:
+    def __init__(
+        self, messenger: Messenger, supervisor: Supervisor, declared: Callable[[], bool] = lambda: True
+    ) -> None:
         self._messenger = messenger
         self._supervisor = supervisor
+        self._declared = declared
         self._offered = True
         self._processing: dict[str, asyncio.Task[None]] = {}
 
     def started(self, run: Run) -> None:
         """The agent is at work in the run's thread until ``ended``."""
-        if self._offered and run.thread_ts is not None:
+        if self._offered and self._declared() and run.thread_ts is not None:
             self._processing[run.id] = self._supervisor.start(f"session {run.id}", self._process(run))
 
     def ended(self, run: Run, state: RunState) -> None:

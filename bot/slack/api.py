@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import (
     ChannelClosed,
@@ -19,7 +20,11 @@ from bot.errors import (
 )
 
 DEFAULT_RETRY_AFTER = 5.0  # seconds, where Slack says to slow down but not for how long
-_READING = frozenset({"users.info", "files.getUploadURLExternal", "chat.getPermalink", "conversations.replies"})
+LONGEST_WAIT = 30.0  # seconds, for a rate limit that only one small call waits for
+_PAUSES = (0.5, 2.0)  # seconds before the second and the third try
+_READING = frozenset(
+    {"users.info", "files.getUploadURLExternal", "chat.getPermalink", "conversations.replies"}
+)
 _SERVER_ERROR = 500
 _TOO_MANY = 429
 
@@ -49,18 +54,35 @@ _KINDS: MappingProxyType[str, type[SlackError]] = MappingProxyType(
 )
 
 
+async def insist(client: AsyncWebClient, method: str, **arguments: Any) -> dict[str, Any]:
+    """``call``, and again where Slack asks to slow down or is away: for what nobody holds the line for."""
+    for pause in _PAUSES:
+        try:
+            return await call(client, method, **arguments)
+        except SlackLimited as error:
+            await asyncio.sleep(min(error.retry_after, LONGEST_WAIT))
+        except SlackUnavailable:
+            await asyncio.sleep(pause)
+    return await call(client, method, **arguments)
+
+
 async def call(client: AsyncWebClient, method: str, **arguments: Any) -> dict[str, Any]:
     """Call ``method`` with its arguments as JSON, without the ``None`` ones; methods that only read don't take JSON.
 
     Returns Slack's answer; raises one of the SlackErrors of ``bot.errors``.
     """
+    data = (await respond(client, method, **arguments)).data
+    return data if isinstance(data, dict) else {}
+
+
+async def respond(client: AsyncWebClient, method: str, **arguments: Any) -> AsyncSlackResponse:
+    """The same with the response's headers."""
     said = {name: value for name, value in arguments.items() if value is not None}
     try:
         async with asyncio.timeout(client.timeout):  # the SDK leaves it to a shared session, which has none
             if method in _READING:
-                response = await client.api_call(method, params=said)
-            else:
-                response = await client.api_call(method, json=said)
+                return await client.api_call(method, params=said)
+            return await client.api_call(method, json=said)
     except SlackApiError as error:
         raise _meaning(error) from error
     except (
@@ -73,8 +95,6 @@ async def call(client: AsyncWebClient, method: str, **arguments: Any) -> dict[st
     ) as error:
         # AttributeError: what the SDK makes of a body that is text, a list or a number
         raise SlackUnavailable("unreachable", type(error).__name__) from error
-    data = response.data
-    return data if isinstance(data, dict) else {}
 
 
 def _meaning(error: SlackApiError) -> SlackError:
@@ -97,10 +117,20 @@ def _meaning(error: SlackApiError) -> SlackError:
     return _KINDS.get(code, SlackRejected)(code, detail)
 
 
+def scopes(response: AsyncSlackResponse) -> frozenset[str] | None:
+    """What the token may do, as Slack says with each answer; ``None`` where it doesn't."""
+    said = _header(response.headers, "x-oauth-scopes")
+    return frozenset(scope.strip() for scope in said.split(",")) if said else None
+
+
+def _header(headers: Any, name: str) -> str:
+    """A header by its lower-case name; the SDK gives headers as a plain dict, in the server's spelling."""
+    return next((str(value) for spelled, value in headers.items() if spelled.lower() == name), "")
+
+
 def _retry_after(headers: Any) -> float:
-    """Seconds; the SDK gives headers as a plain dict, in the server's spelling."""
-    said = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    """Seconds."""
     try:
-        return max(1.0, float(str(said)))
+        return max(1.0, float(_header(headers, "retry-after")))
     except ValueError:
         return DEFAULT_RETRY_AFTER

@@ -25,12 +25,21 @@ from bot.core.text import (
 )
 from bot.model import Link
 from bot.runs.frames import AnswerFrame, Frame, NoteFrame, RunFrame, TaskFrame, TaskLine
-from bot.runs.ports import Notice
+from bot.runs.ports import Notice, NoticeRow
 from bot.slack import limits
-from bot.slack.buttons import OPEN_FORM, button, controls, task_controls, plain_text
+from bot.slack.buttons import (
+    EDIT_SETTINGS,
+    OPEN_FORM,
+    STOP_LISTED,
+    button,
+    controls,
+    plain_text,
+    stop_button,
+    task_controls,
+)
 from bot.slack.text import Element, emoji, plain, rich, text, user
 
-_EMOJI = {
+EMOJI = {
     RunState.QUEUED: "hourglass_flowing_sand",
     RunState.RUNNING: "large_blue_circle",
     RunState.DONE: "white_check_mark",
@@ -104,10 +113,22 @@ def render_notice(notice: Notice) -> Rendered:
     """An answer to one person alone."""
     blocks = _sections(notice.text)
     if notice.open_form:
-        blocks.append(
-            {"type": "actions", "block_id": "controls", "elements": [button(OPEN_FORM, words.OPEN_FORM)]}
-        )
-    return Rendered(_fallback(notice.text, limits.SECTION), blocks)
+        # What a button can't carry whole is better not carried: nobody would notice that its end is missing.
+        typed = notice.typed if len(notice.typed) <= limits.VALUE else ""
+        opener = button(OPEN_FORM, words.OPEN_FORM, typed)
+        blocks.append({"type": "actions", "block_id": "controls", "elements": [opener]})
+    if notice.edit_settings:
+        edit = button(EDIT_SETTINGS, words.EDIT)
+        blocks.append({"type": "actions", "block_id": "settings", "elements": [edit]})
+    rows = notice.rows[: limits.ROWS]
+    blocks += [_row(number, row) for number, row in enumerate(rows, 1)]
+    return Rendered(_fallback("\n".join([notice.text, *(row.text for row in rows)]), limits.SECTION), blocks)
+
+
+def _row(number: int, row: NoticeRow) -> dict[str, Any]:
+    shown = {"type": "mrkdwn", "text": _fallback(row.text, limits.ROW)}
+    section = {"type": "section", "block_id": f"row:{number}", "text": shown}
+    return section | {"accessory": stop_button(STOP_LISTED, row.stop)} if row.stop else section
 
 
 # The root message
@@ -163,7 +184,7 @@ def _roll_up(frame: RunFrame) -> list[Element]:
         return []
     elements: list[Element] = []
     for index, line in enumerate(frame.lines[: limits.TASKS]):
-        elements += [*text("\n" if index else ""), emoji(_EMOJI[RunState(line.state)])]
+        elements += [*text("\n" if index else ""), emoji(EMOJI[RunState(line.state)])]
         elements += text(f" {_task_line(line, over=frame.state.ended)}")
     rest = _more(len(frame.lines) - limits.TASKS)
     if len(frame.lines) > 1:
@@ -227,7 +248,7 @@ def _last_lines(tail: Tail) -> tuple[list[str], int]:
 
 
 def _state(state: RunState | TaskState, position: int | None) -> list[Element]:
-    return [emoji(_EMOJI[RunState(state)]), *text(" "), *text(words.state_word(state, position), bold=True)]
+    return [emoji(EMOJI[RunState(state)]), *text(" "), *text(words.state_word(state, position), bold=True)]
 
 
 def _note(note: str) -> list[Element]:

@@ -9,9 +9,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.runs.commands import Commands
 from bot.runs.intake import Intake
 from bot.slack.forms import Forms
+from bot.slack.home import HomeTabs
 from bot.slack.identity import Identity
-from bot.slack.listeners import actions, commands, lifecycle, messages, shortcuts, views
+from bot.slack.listeners import actions, commands, home, lifecycle, messages, settings, shortcuts, views
 from bot.slack.messenger import SlackMessenger
+from bot.slack.settings_form import SettingsForm
 
 
 def bolt_app(
@@ -22,6 +24,8 @@ def bolt_app(
     intake: Intake,
     whole_text: Commands,
     forms: Forms,
+    home_tabs: HomeTabs,
+    settings_form: SettingsForm,
 ) -> AsyncApp:
     """The app. Signatures are verified before Bolt, by the endpoint; in Socket Mode there are none.
 
@@ -34,11 +38,13 @@ def bolt_app(
     ):  # Bolt looks at its arguments' names: a method's `self` confuses it
         return identity.authorization()
 
-    # Without the token, which Bolt takes from `authorize`: given both, it warns at every start.
-    tokenless = AsyncWebClient(base_url=client.base_url, session=client.session, timeout=client.timeout)
+    logger = logging.getLogger("slack_bolt")
+    logger.setLevel(
+        logging.ERROR
+    )  # its warnings are about how it is set up, such as a token beside `authorize`
     app = AsyncApp(
-        client=tokenless,
-        logger=logging.getLogger("slack_bolt"),
+        client=client,
+        logger=logger,
         authorize=authorize,
         process_before_response=True,
         raise_error_for_unhandled_request=True,
@@ -48,6 +54,8 @@ def bolt_app(
     messages.register(app, intake, identity)
     views.register(app, intake, forms)
     shortcuts.register(app, forms)
+    home.register(app, identity, intake, whole_text, home_tabs)
+    settings.register(app, settings_form)
     actions.register(app, intake, whole_text, forms)
     lifecycle.register(app, identity, messenger)
     return app

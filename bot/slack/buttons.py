@@ -15,6 +15,9 @@ RETRY_RUN = "retry_run"
 RETRY_FAILED = "retry_failed"
 OPEN_LINK = "open_link"  # followed by `:` and the button's number
 OPEN_FORM = "open_form"
+STOP_LISTED = "stop_listed"  # in a list of runs, which doesn't show that it was stopped
+STOP_AT_HOME = "stop_at_home"
+EDIT_SETTINGS = "edit_settings"
 
 _URL = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::\d+)?(?:[/?#][!-~]*)?")
 
@@ -26,8 +29,7 @@ def controls(run: str, links: Iterable[Link], *, over: bool, retry_failed: bool)
         if retry_failed:
             buttons.append(button(RETRY_FAILED, words.RETRY_FAILED, run))
     else:
-        confirm = _stop_confirm(run, words.STOP_QUESTION)
-        buttons = [button(STOP_RUN, words.STOP, run) | {"style": "danger", "confirm": confirm}]
+        buttons = [stop_button(STOP_RUN, run)]
     return {"type": "actions", "block_id": "controls", "elements": buttons}
 
 
@@ -46,6 +48,12 @@ def _stop_confirm(run: str, question: str) -> dict[str, Any]:
         "deny": plain_text(words.STOP_DENIED),
         "style": "danger",
     }
+
+
+def stop_button(action: str, run: str) -> dict[str, Any]:
+    """A button that stops a run, after a question."""
+    confirm = _stop_confirm(run, words.STOP_QUESTION)
+    return button(action, words.STOP, run) | {"style": "danger", "confirm": confirm}
 
 
 def _link_buttons(links: Iterable[Link]) -> list[dict[str, Any]]:

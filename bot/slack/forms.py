@@ -1,151 +1,160 @@
-"""The form *New run*: a view out, an invocation or errors at their fields back in."""
+"""The form *New run* at work: opened, changed while it is filled in, and read when it is submitted."""
 
-import json
-from collections.abc import Mapping
+import asyncio
 from dataclasses import dataclass, replace
-from typing import Any
 
 import structlog
 
 from bot import words
-from bot.core import options
-from bot.core.command import UsageError, parse
-from bot.core.text import escape, unescape
-from bot.errors import SlackError
-from bot.model import Audience, Invocation, Model, Options
-from bot.runs.intake import Intake
+from bot.core.slacktext import plain
+from bot.core.text import escape, shorten
+from bot.errors import SlackError, SlackRejected, StoreUnavailable
+from bot.model import Audience, Invocation, Options, Place
+from bot.runs import repositories
+from bot.runs.intake import Intake, Request
 from bot.runs.ports import Notice
 from bot.runs.supervisor import Supervisor
-from bot.slack.buttons import plain_text
+from bot.slack import form_draft, form_view
+from bot.slack.deliveries import FormAction, FormSubmitted, OptionsWanted, claim_key
+from bot.slack.form_draft import FIELD_CHARS, PROMPT, REPO, WHERE, Draft, Origin
+from bot.slack.form_view import View
 from bot.slack.messenger import SlackMessenger
 
 log = structlog.get_logger("bot.form")
 
-CALLBACK = "new_run"
-PROMPT, REPO, BRANCH, MODEL, DIRECTORY = "prompt", "repo", "branch", "model", "directory"
-PROMPT_CHARS = 3_000  # what an input field of Slack's takes
+QUICK = 0.5  # seconds within which the form is made ready before it is opened; Slack's trigger is valid for 3
+FACTS = 2.0  # seconds that the database may take for defaults and repositories; Slack waits 3 for the latter
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the form begins with: a text in Slack's notation, and the message ``ts`` that it is from, if any."""
+
+    text: str = ""
+    ts: str | None = None
 
 
 @dataclass(slots=True)
 class Forms:
-    """Opens the form, within the three seconds for which Slack's trigger is valid."""
+    """What is behind the form's listeners; none of it makes an acknowledgement wait, except for suggestions."""
 
     messenger: SlackMessenger
     intake: Intake
     supervisor: Supervisor
 
-    def open(self, audience: Audience, trigger_id: str) -> None:
-        """Open it for whoever asked, in the background: an acknowledgement doesn't wait for Slack."""
-        self.supervisor.start("form", self._open(audience, trigger_id))
+    def open(self, audience: Audience, trigger_id: str, start: Start | None = None) -> None:
+        """Open it for whoever asked; without a channel in ``audience`` the form asks for one."""
+        self.supervisor.start("form", self._open(audience, trigger_id, start or Start()))
 
-    async def _open(self, audience: Audience, trigger_id: str) -> None:
-        defaults = await self.intake.defaults_at(audience)
+    async def _open(self, audience: Audience, trigger_id: str, start: Start) -> None:
+        ready = self.supervisor.start("form's view", self._first_view(audience, start))
         try:
-            await self.messenger.open_view(trigger_id, view(audience, defaults))
+            await asyncio.wait({ready}, timeout=QUICK)
+            if ready.done():
+                await self.messenger.open_view(trigger_id, await ready)
+            else:
+                view_id = await self.messenger.open_view(trigger_id, form_view.loading())
+                await self.messenger.update_view(view_id, await ready)
         except SlackError as error:
             log.warning("form.not_opened", error=str(error))
             await self.intake.admission.tell(audience, Notice(words.form_unavailable()))
 
+    async def _first_view(self, audience: Audience, start: Start) -> View:
+        refusal, defaults, link = await asyncio.gather(
+            self.intake.admission.refusal(audience, None),
+            self._defaults(audience),
+            self._link(audience, start),
+        )
+        if refusal is not None:
+            return form_view.message(refusal)
+        below = f"\n\n{link}" if link else ""
+        prompt = shorten(plain(start.text).strip(), FIELD_CHARS - len(below)) + below
+        draft = form_draft.with_options(Draft(prompt=prompt.strip()), defaults)
+        return form_view.form(draft, Origin(audience.channel, audience.thread_ts, audience.response_url))
 
-def view(audience: Audience, defaults: Options) -> dict[str, Any]:
-    """The modal, with what is known of the channel filled in; it remembers where it was opened."""
-    models = [_option(model.value, model.value.capitalize()) for model in Model]
-    chosen = [option for option in models if option["value"] == (defaults.model or "")]
-    select = {"type": "static_select", "action_id": MODEL, "options": models}
-    where = {"channel": audience.channel, "thread_ts": audience.thread_ts}
-    return {
-        "type": "modal",
-        "callback_id": CALLBACK,
-        "title": plain_text("New run"),
-        "submit": plain_text("Run"),
-        "close": plain_text("Cancel"),
-        "private_metadata": json.dumps(where),
-        "blocks": [
-            _input(
-                PROMPT,
-                "Prompt",
-                _text(PROMPT, multiline=True, max_length=PROMPT_CHARS),
-                hint=words.FORM_PROMPT,
-            ),
-            _input(REPO, "Repository", _text(REPO, placeholder="owner/name", initial=defaults.repo)),
-            _input(BRANCH, "Branch", _text(BRANCH, initial=defaults.branch), optional=True),
-            _input(MODEL, "Model", select | ({"initial_option": chosen[0]} if chosen else {}), optional=True),
-            _input(DIRECTORY, "Directory", _text(DIRECTORY, initial=defaults.directory), optional=True),
-        ],
-    }
+    async def _defaults(self, audience: Audience) -> Options:
+        """The options that hold there; the operator's where the database doesn't say, for the form can do without."""
+        try:
+            async with asyncio.timeout(FACTS):
+                return await self.intake.defaults_at(audience)
+        except (StoreUnavailable, TimeoutError) as error:
+            log.warning("form.no_defaults", error=str(error))
+            return self.intake.defaults
 
+    async def _link(self, audience: Audience, start: Start) -> str | None:
+        if start.ts is None:
+            return None
+        return await self.messenger.permalink(Place(audience.workspace, audience.channel), start.ts)
 
-def _option(value: str, label: str) -> dict[str, Any]:
-    return {"text": plain_text(label), "value": value}
+    def change(self, pressed: FormAction) -> None:
+        """Another row, or another shape: the form keeps what was typed."""
+        self.supervisor.start("form's change", self._change(pressed))
 
+    async def _change(self, pressed: FormAction) -> None:
+        origin, rows = form_draft.recalled(pressed.private_metadata)
+        draft, note = form_draft.read(pressed.values, rows), ""
+        match pressed.action:
+            case form_view.SEVERAL if not draft.rows:
+                draft = form_draft.as_several(draft)
+            case form_view.ADD_TASK if draft.rows:
+                draft = form_draft.with_a_row(draft)
+            case form_view.ONE if draft.rows:
+                one = form_draft.as_one(draft)
+                draft, note = (draft, words.FORM_TOO_LONG) if one is None else (one, "")
+            case _:
+                return
+        view = form_view.form(draft, origin, note)
+        try:
+            await self.messenger.update_view(pressed.view_id, view, pressed.view_hash)
+        except SlackRejected as error:  # closed meanwhile, or a second press on what has changed already
+            log.debug("form.not_changed", error=str(error))
+        except SlackError as error:
+            log.warning("form.not_changed", error=str(error))
 
-def _input(
-    block: str, label: str, element: dict[str, Any], *, optional: bool = False, hint: str = ""
-) -> dict[str, Any]:
-    made = {
-        "type": "input",
-        "block_id": block,
-        "label": plain_text(label),
-        "element": element,
-        "optional": optional,
-    }
-    return made | {"hint": plain_text(hint)} if hint else made
+    async def repositories(self, wanted: OptionsWanted) -> list[str]:
+        """What the repository's menu offers for what was typed; the database's part is left out where it is slow."""
+        policy = self.intake.admission.policy
+        origin, _ = form_draft.recalled(wanted.private_metadata)
+        channel = origin.channel or wanted.values.get(WHERE, "")
+        try:
+            async with asyncio.timeout(FACTS):
+                known = await self._known(Audience(wanted.workspace, channel, wanted.user))
+        except (StoreUnavailable, TimeoutError) as error:
+            log.warning("form.no_repositories", error=str(error))
+            known = []
+        return repositories.offered(known, wanted.typed, policy)
 
+    async def _known(self, audience: Audience) -> list[str]:
+        """The repositories that are likely there; none for those who may not use them anyway."""
+        admission = self.intake.admission
+        if await admission.refusal(audience, None) is not None:
+            return []
+        likely = await repositories.likely(self.intake.store, audience)
+        default = (await self.intake.defaults_at(audience)).repo
+        return [*likely, *([default] if default else []), *repositories.named(admission.policy)]
 
-def _text(
-    action: str,
-    *,
-    multiline: bool = False,
-    max_length: int | None = None,
-    placeholder: str = "",
-    initial: str | None = None,
-) -> dict[str, Any]:
-    element: dict[str, Any] = {"type": "plain_text_input", "action_id": action, "multiline": multiline}
-    if max_length:
-        element["max_length"] = max_length
-    if placeholder:
-        element["placeholder"] = plain_text(placeholder)
-    if initial:
-        element["initial_value"] = initial
-    return element
-
-
-def read(values: Mapping[str, str]) -> Invocation | dict[str, str]:
-    """What was filled in, or what is wrong with it: a sentence for each field's block id."""
-    errors: dict[str, str] = {}
-    # Fields hold plain text, while the grammar reads Slack's notation.
-    parsed = parse(escape(values.get(PROMPT, "")))
-    if isinstance(parsed, UsageError):
-        errors[PROMPT] = unescape(parsed.message)
-    elif not isinstance(parsed, Invocation):
-        errors[PROMPT] = words.FORM_NOT_A_PROMPT
-    chosen = Options(
-        repo=_field(values, REPO, options.as_repository, words.FORM_REPO, errors),
-        branch=_field(values, BRANCH, options.as_branch, words.FORM_BRANCH, errors),
-        model=options.as_model(values.get(MODEL, "")),
-        directory=_field(values, DIRECTORY, options.as_directory, words.FORM_DIRECTORY, errors),
-    )
-    if errors or not isinstance(parsed, Invocation):
-        return errors
-    return replace(parsed, options=parsed.options.over(chosen))
-
-
-def _field(
-    values: Mapping[str, str], block: str, check: Any, complaint: str, errors: dict[str, str]
-) -> str | None:
-    given = values.get(block, "").strip()
-    if not given:
-        return None
-    checked: str | None = check(given)
-    if checked is None:
-        errors[block] = complaint
-    return checked
-
-
-def opened_at(private_metadata: str) -> tuple[str, str | None]:
-    """The channel and thread in which the form was opened."""
-    try:
-        where = json.loads(private_metadata)
-        return str(where["channel"]), where.get("thread_ts")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return "", None
+    def read(self, form: FormSubmitted) -> tuple[Request, Invocation] | dict[str, str]:
+        """The request in a submitted form, or what is wrong with it: a sentence for each field's block id."""
+        origin, rows = form_draft.recalled(form.private_metadata)
+        draft = form_draft.read(form.values, rows)
+        asked = form_draft.asked(draft)
+        if not isinstance(asked, Invocation):
+            # Errors quote what was typed, shortened: so without secrets from the start.
+            safe = replace(draft, prompt=self.intake.admission.secrets.redact(draft.prompt))
+            told = form_draft.asked(safe)
+            return told if isinstance(told, dict) else {PROMPT: words.FORM_NOT_A_PROMPT}
+        repo = asked.options.repo
+        if repo is None or not self.intake.admission.policy.opens(repo):
+            return {REPO: words.FORM_REPO_NOT_OPEN.format(repo=repo) if repo else words.FORM_REPO}
+        if not (origin.channel or draft.where):
+            return {WHERE: words.FORM_WHERE}
+        audience = Audience(
+            workspace=form.workspace,
+            channel=origin.channel or draft.where,
+            user=form.user,
+            thread_ts=origin.thread_ts,
+            response_url=form.response_url or origin.response_url,
+            is_stranger=form.is_stranger,
+        )
+        # A request's text is in Slack's notation, while fields hold plain text.
+        return Request(audience, claim_key(form), escape(draft.text)), asked

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from bot.slack.deliveries import ButtonPress, FormAction, FormSubmitted, Ignored, ShortcutUsed, SlashCommand
+from bot.slack.deliveries import (
+    ButtonPress,
+    FormAction,
+    FormSubmitted,
+    Ignored,
+    OptionsWanted,
+    ShortcutUsed,
+    SlashCommand,
+)
 from bot.slack.untyped import Json, items, mapping, string
 
 
@@ -84,6 +92,27 @@ def parse_view(body: Json) -> FormSubmitted | Ignored:
         values=_values(view),
         trigger_id=trigger,
         is_stranger=_stranger_acted(body),
+        response_url=string(next(iter(items(body, "response_urls")), None), "response_url") or None,
+    )
+
+
+def parse_suggestion(body: Json) -> OptionsWanted | Ignored:
+    """A ``block_suggestion`` payload."""
+    workspace, user, menu = (
+        _interaction_workspace(body),
+        string(body, "user", "id"),
+        string(body, "action_id"),
+    )
+    if string(body, "type") != "block_suggestion" or not (workspace and user and menu):
+        return Ignored("suggestion without workspace, user or action id")
+    view = mapping(body, "view")
+    return OptionsWanted(
+        workspace=workspace,
+        user=user,
+        menu=menu,
+        typed=string(body, "value"),
+        private_metadata=string(view, "private_metadata"),
+        values=_values(view),
     )
 
 
@@ -104,9 +133,18 @@ def parse_shortcut(body: Json) -> ShortcutUsed | Ignored:
         channel=string(body, "channel", "id") or None,
         message_ts=string(body, "message_ts") or string(body, "message", "ts") or None,
         thread_ts=string(body, "message", "thread_ts") or None,
-        text=string(body, "message", "text"),
+        text=_said(mapping(body, "message")),
         response_url=string(body, "response_url") or None,
     )
+
+
+def _said(message: Json) -> str:
+    """A message's text; an app's alert often has none but that of its attachments."""
+    attached = (
+        string(item, "text") or string(item, "fallback") or string(item, "title")
+        for item in items(message, "attachments")
+    )
+    return string(message, "text") or "\n".join(filter(None, attached))
 
 
 def _interaction_workspace(body: Json) -> str:
@@ -129,13 +167,28 @@ def _stranger_acted(body: Json) -> bool:
 
 
 def _values(view: Json) -> Mapping[str, str]:
-    """A view's inputs by block id; an input block holds one element."""
+    """A view's inputs by block id; an input block holds one element, which its state may leave out if untouched."""
+    state = mapping(view, "state", "values")
     values: dict[str, str] = {}
-    for block_id, elements in mapping(view, "state", "values").items():
+    for block in items(view, "blocks"):
+        block_id = string(block, "block_id")
+        if block_id not in state and (given := _initial(mapping(block, "element"))):
+            values[block_id] = given
+    for block_id, elements in state.items():
         for element in elements.values() if isinstance(elements, Mapping) else ():
             if given := _input(element):
                 values[block_id] = given
     return MappingProxyType(values)
+
+
+def _initial(element: Json) -> str:
+    """What an input holds before anyone touches it."""
+    single = (
+        string(element, "initial_value"),
+        string(element, "initial_option", "value"),
+        string(element, "initial_conversation"),
+    )
+    return next(filter(None, single), "")
 
 
 def _input(element: Any) -> str:

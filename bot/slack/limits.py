@@ -6,6 +6,7 @@ longer messages (``msg_blocks_too_long``, ``msg_too_long``) without documenting 
 
 # Slack's own
 BLOCKS = 50  # in a message
+VIEW_BLOCKS = 100  # in a form or a home tab
 SECTION = 3_000
 MARKDOWN = 12_000  # all markdown blocks of a message together
 CONTEXT_ELEMENTS = 10
@@ -23,6 +24,8 @@ TEXT = 4_000  # beside blocks, in an edit
 MESSAGE = 9_000  # all texts of a message's blocks together
 SUMMARY = 500  # `text` beside blocks: the notification
 NOTICE = 8_500  # an answer to one person
+ROW = 350  # a line of a list; twenty of them and a text stay below MESSAGE
+ROWS = 21  # lines of a list, one of which may count the others
 WIDTH = 60  # the widest line of our own, so that it does not wrap on a phone
 PROMPT = 600  # of a request, in its root message
 PROMPT_LINES = 12

@@ -1,6 +1,6 @@
 """Slack as the engine room sees it: frames become calls of the Web API, its answers our errors."""
 
-import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,11 +10,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from bot.core.quoting import Said
-from bot.errors import SlackError, SlackLimited, SlackRejected, SlackUnavailable
+from bot.errors import SlackError, SlackRejected, SlackUnavailable
 from bot.model import Audience, MessageRef, Person, Place
 from bot.runs.frames import Frame
 from bot.runs.ports import Notice, Reaction, SessionStatus
-from bot.slack.api import call
+from bot.slack.api import call, insist
 from bot.slack.blocks import Rendered, bare, render, render_notice
 from bot.slack.people import People
 from bot.slack.reading import download, earlier
@@ -24,7 +24,7 @@ log = structlog.get_logger("bot.slack")
 
 ANSWER_SECONDS = 5.0  # for a response_url, before the Web API is tried instead
 UPLOAD_SECONDS = 120.0
-LONGEST_WAIT = 30.0  # seconds that a reaction waits for a rate limit
+_REFUSED = re.compile(r'"ok"\s*:\s*false')
 
 
 class SlackMessenger:
@@ -66,7 +66,7 @@ class SlackMessenger:
         if audience.response_url and await self._respond(audience.response_url, rendered):
             return
         where = {"channel": audience.channel, "user": audience.user, "thread_ts": audience.thread_ts}
-        await self._send("chat.postEphemeral", rendered, **where)
+        await insist(self._client, "chat.postEphemeral", text=rendered.text, blocks=rendered.blocks, **where)
 
     async def _respond(self, url: str, rendered: Rendered) -> bool:
         body = {"response_type": "ephemeral", "replace_original": False, "text": rendered.text}
@@ -74,7 +74,8 @@ class SlackMessenger:
             async with self._session.post(
                 url, json={**body, "blocks": rendered.blocks}, timeout=aiohttp.ClientTimeout(ANSWER_SECONDS)
             ) as response:
-                return response.ok
+                # An address that was used up or is too old is also said so with status 200.
+                return response.ok and not _REFUSED.search(await response.text(errors="replace"))
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return False
 
@@ -110,13 +111,7 @@ class SlackMessenger:
 
     async def _react(self, method: str, **arguments: str) -> None:
         try:
-            await call(self._client, method, **arguments)
-        except SlackLimited as error:
-            await asyncio.sleep(min(error.retry_after, LONGEST_WAIT))
-            try:
-                await call(self._client, method, **arguments)
-            except SlackError as again:
-                log.debug("slack.no_reaction", method=method, error=str(again))
+            await insist(self._client, method, **arguments)
         except SlackError as error:
             log.debug("slack.no_reaction", method=method, error=str(error))
 
@@ -146,7 +141,7 @@ class SlackMessenger:
         if place.channel.startswith("D"):
             return True
         try:
-            await call(self._client, "conversations.join", channel=place.channel)
+            await insist(self._client, "conversations.join", channel=place.channel)
         except SlackError as error:
             log.debug("slack.not_joined", channel=place.channel, error=str(error))
             return False
@@ -160,6 +155,10 @@ class SlackMessenger:
     async def update_view(self, view_id: str, view: dict[str, Any], version: str | None = None) -> None:
         """Show something else in an open form; raises where it is closed or, given its hash, newer than ``version``."""
         await call(self._client, "views.update", view_id=view_id, view=view, hash=version)
+
+    async def publish_home(self, user: str, view: dict[str, Any]) -> None:
+        """Show ``view`` on this user's home tab from now on."""
+        await call(self._client, "views.publish", user_id=user, view=view)
 
     async def permalink(self, place: Place, ts: str) -> str | None:
         """A message's address, as far as Slack says it."""

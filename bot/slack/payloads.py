@@ -47,6 +47,7 @@ __all__ = [
     "UserChanged",
     "UserMessage",
     "claim_key",
+    "identity_in",
     "parse_action",
     "parse_command",
     "parse_event",
@@ -56,6 +57,18 @@ __all__ = [
 
 _PEOPLES_SUBTYPES = frozenset({"", "file_share", "thread_broadcast"})  # of messages that a person wrote
 _DIRECT = frozenset({"im", "mpim"})
+
+
+def identity_in(body: Json, known: BotIdentity) -> BotIdentity:
+    """Who the bot is: what is ``known``, or as long as Slack wasn't heard, what the event says itself."""
+    if known.user_id:
+        return known
+    bots = (
+        string(item, "user_id")
+        for item in items(body, "authorizations")
+        if mapping(item).get("is_bot") is True
+    )
+    return BotIdentity(next(filter(None, bots), ""), known.bot_id)
 
 
 def parse_event(body: Json, bot: BotIdentity) -> EventPayload:

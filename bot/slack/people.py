@@ -8,7 +8,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from bot.model import Person
-from bot.slack.api import call
+from bot.slack.api import insist
 
 REMEMBERED = 300.0  # seconds
 MOST = 5_000  # people; the one that was looked up longest ago is forgotten first
@@ -39,7 +39,7 @@ class People:
         return await asyncio.shield(asking)
 
     async def _ask(self, workspace: str, user: str) -> Person:
-        answer = await call(self._client, "users.info", user=user)
+        answer = await insist(self._client, "users.info", user=user)
         person = _person(workspace, user, answer.get("user"))
         self._known[user] = (self._clock.monotonic(), person)
         self._known.move_to_end(user)

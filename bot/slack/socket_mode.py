@@ -42,7 +42,7 @@ class SocketMode:
 
     async def close(self) -> None:
         """Hang up."""
-        await self._client.close()
+        await self._client.close()  # type: ignore[no-untyped-call]  # the SDK left its types out
 
     async def _handle(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         """An envelope whose listener failed stays without an acknowledgement, so that Slack delivers it again."""
@@ -60,6 +60,6 @@ class _Client(SocketModeClient):
         while not self.closed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(ATTEMPT):
-                    await super().connect()
+                    await super().connect()  # type: ignore[no-untyped-call]  # the SDK left its types out
                     return
             self.wss_uri = None

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 
-from sqlalchemy import Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store.database import Database
@@ -109,6 +109,12 @@ async def size(connection: AsyncConnection, task_id: int) -> int:
     gaps = select(chunks.c.dropped).where(chunks.c.task == task_id, chunks.c.dropped > 0)
     said = sum(len(_gap(dropped)) for dropped in (await connection.execute(gaps)).scalars())
     return ((await connection.execute(stored)).scalar_one_or_none() or 0) + said
+
+
+async def dropped(connection: AsyncConnection, task_id: int) -> int:
+    """How many bytes of the output were not kept."""
+    query = select(func.coalesce(func.sum(chunks.c.dropped), 0)).where(chunks.c.task == task_id)
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def read(database: Database, task_id: int) -> AsyncIterator[bytes]:

@@ -77,6 +77,8 @@ class OutputWriter:
         self._packed: deque[Chunk] = deque()
         self._bytes = 0
         self._much = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._failing = False
         self._storing = asyncio.Lock()
 
     def append(self, task_id: int, text: str) -> None:
@@ -93,19 +95,28 @@ class OutputWriter:
 
     async def run(self) -> None:
         """Store what was appended, batch by batch, until cancelled; ``flush`` what is left then."""
-        failing = False
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._much.wait(), self._interval)
             try:
                 await self.flush()
             except StoreUnavailable as error:
-                if not failing:
+                if not self._failing:
                     _LOG.warning("output.waits", error=str(error), bytes=self._bytes)
-                failing = True
+                self._failing = True
+                self._moved.set()
                 await asyncio.sleep(self._interval)
             else:
-                failing = False
+                self._failing = False
+
+    async def room(self) -> None:
+        """Wait while much is waiting and the database is storing it, so that a flood is held up at its source.
+
+        While the database is away nobody waits: then the middle is dropped at last.
+        """
+        while self._bytes > self._memory // 2 and not self._failing:
+            self._moved.clear()
+            await self._moved.wait()
 
     async def flush(self) -> None:
         """Return when everything appended before is stored; raises StoreUnavailable, and then it still waits."""
@@ -125,6 +136,10 @@ class OutputWriter:
     async def size(self, task_id: int) -> int:
         """The bytes that ``read`` yields; of what is stored, so ``flush`` first."""
         return await self._database.read(lambda connection: chunks.size(connection, task_id))
+
+    async def dropped(self, task_id: int) -> int:
+        """How many bytes of a task's output were not kept."""
+        return await self._database.read(lambda connection: chunks.dropped(connection, task_id))
 
     def read(self, task_id: int) -> AsyncIterator[bytes]:
         """A task's stored output in order, as UTF-8, with a line where some was dropped."""
@@ -207,6 +222,7 @@ class OutputWriter:
             for chunk in batch:
                 self._packed.popleft()
                 self._bytes -= chunk.size
+            self._moved.set()
 
 
 def _pack_all(blocks: list[Chunk]) -> list[Chunk]:

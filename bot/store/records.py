@@ -1,6 +1,6 @@
 """Rows as frozen values. Times are Unix seconds; ids of runs are short words that people can read out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.core.run import RunState, TaskState
 from bot.model import Invocation, Options
@@ -20,6 +20,14 @@ class Conversation:
     options: Options
     upstream_thread: str | None = None
     muted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserSettings:
+    """What a person has set for themselves; ``notify``: whether a long run's end mentions them."""
+
+    options: Options = field(default_factory=Options)
+    notify: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,16 @@ from random import Random
 from sqlalchemy import Select, bindparam, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.core.access import Usage
 from bot.core.run import RunState, TaskState, sources, task_end
 from bot.model import Invocation
 from bot.store import taking
 from bot.store.database import Database
 from bot.store.records import NewRun, Run, Task, TaskEnd
 from bot.store.rows import BUSY, RUN, all_runs, all_tasks, one_run
-from bot.store.tables import runs, tasks, turns
+from bot.store.tables import conversations, runs, tasks, turns
+
+_RECENT = 100  # runs in which a user's repositories are looked for
 
 
 class Runs:
@@ -76,6 +79,23 @@ class Runs:
         ).order_by(runs.c.seq.desc())
         return await self._database.read(lambda connection: one_run(connection, query))
 
+    async def usage(self, run: Run, since: float) -> Usage:
+        """What the requester's and the channel's earlier runs use up; ``since`` begins the day. Refused ones don't."""
+        unended = runs.c.state.in_((RunState.QUEUED.value, RunState.RUNNING.value))
+        earlier = (runs.c.workspace == run.workspace) & (runs.c.seq < run.seq)
+        own = earlier & (runs.c.requester == run.requester)
+        taken = unended | runs.c.started_at.is_not(None)
+        counts = (
+            select(func.count()).select_from(runs).where(own, unended),
+            select(func.count()).select_from(runs).where(earlier, unended, runs.c.channel == run.channel),
+            select(func.count()).select_from(runs).where(own, taken, runs.c.created_at >= since),
+        )
+
+        async def count(connection: AsyncConnection) -> Usage:
+            return Usage(*[(await connection.execute(query)).scalar_one() for query in counts])
+
+        return await self._database.read(count)
+
     async def running_in(self, conversation: int) -> Run | None:
         """The conversation's running run."""
         query = RUN.where(runs.c.conversation == conversation, runs.c.state == RunState.RUNNING)
@@ -97,6 +117,42 @@ class Runs:
             runs.c.seq.desc()
         )
         return await self._database.read(lambda connection: one_run(connection, query))
+
+    async def recent_repos(self, workspace: str, requester: str, most: int) -> list[str]:
+        """The distinct repositories of the user's last runs, the newest first."""
+        query = (
+            select(conversations.c.repo)
+            .join_from(runs, conversations, runs.c.conversation == conversations.c.id)
+            .where(runs.c.workspace == workspace, runs.c.requester == requester)
+            .order_by(runs.c.seq.desc())
+            .limit(_RECENT)
+        )
+
+        async def find(connection: AsyncConnection) -> list[str]:
+            found = (await connection.execute(query)).scalars()
+            return list(dict.fromkeys(repo for repo in found if repo))[:most]
+
+        return await self._database.read(find)
+
+    async def latest_of(self, workspace: str, requester: str, limit: int) -> list[Run]:
+        """The newest ended runs that a person asked for, the newest first."""
+        query = RUN.where(
+            runs.c.workspace == workspace, runs.c.requester == requester, runs.c.ended_at.is_not(None)
+        ).order_by(runs.c.seq.desc())
+        return await self._database.read(lambda connection: all_runs(connection, query.limit(limit)))
+
+    async def asked_again(self, run: Run) -> bool:
+        """Whether the run's requester has asked for a later one in the same conversation."""
+        query = select(runs.c.seq).where(
+            runs.c.conversation == run.conversation,
+            runs.c.requester == run.requester,
+            runs.c.seq > run.seq,
+        )
+
+        async def find(connection: AsyncConnection) -> bool:
+            return (await connection.execute(query.limit(1))).first() is not None
+
+        return await self._database.read(find)
 
     # --- tasks
 

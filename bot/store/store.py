@@ -13,6 +13,7 @@ from bot.store.database import Database
 from bot.store.output import OutputWriter
 from bot.store.queue import Queue
 from bot.store.runs import Runs
+from bot.store.users import Users
 
 
 class Store:
@@ -25,6 +26,7 @@ class Store:
         self.queue = Queue(database)
         self.conversations = Conversations(database)
         self.channels = Channels(database)
+        self.users = Users(database)
         self.output = OutputWriter(database)
 
     @classmethod

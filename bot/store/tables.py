@@ -5,7 +5,7 @@
     conversations ─┬─ turns            what was asked and answered, in order
                    └─ runs ── tasks ── chunks      executions, their strands, their output
 
-    claims          events that were handled        channels        what a channel was set to
+    claims          events that were handled        channels, users     what a channel, and a person, has set
 
 Nothing here is SQLite's own; the migrations in ``migrations/versions`` build the same tables step by step.
 """
@@ -33,6 +33,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 
 from bot.core.run import RunState, TaskState
@@ -107,6 +108,20 @@ channels = Table(
     Column("changed_at", Double, nullable=False),
 )
 
+# ``first_seen`` is when the person first set anything.
+users = Table(
+    "users",
+    metadata,
+    Column("workspace", PlainText, primary_key=True),
+    Column("user", PlainText, primary_key=True),
+    Column("repo", PlainText),
+    Column("branch", PlainText),
+    Column("model", PlainText),
+    Column("notify", Boolean, nullable=False, server_default=true()),
+    Column("first_seen", Double, nullable=False),
+    Column("changed_at", Double, nullable=False),
+)
+
 # Ids are never given out again (``sqlite_autoincrement``): messages in Slack outlive the rows.
 conversations = Table(
     "conversations",
@@ -163,6 +178,7 @@ runs = Table(
     Index(None, "conversation", "state", "seq"),  # what runs and waits in a thread
     Index(None, "conversation", "turn", "seq"),  # a thread's past, and what was last
     Index(None, "workspace", "channel", "request_ts"),  # an edited or deleted request
+    Index(None, "workspace", "requester", "seq"),  # a person's own runs
     sqlite_autoincrement=True,
 )
 

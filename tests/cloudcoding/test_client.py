@@ -142,7 +142,7 @@ async def test_a_parallel_run_in_each_framing(connect: Connect, framing: Framing
             Stdout("b", "2\n"),
             Failure("b", "broke"),
             ThreadNamed("t-1"),
-            Answer("a", "run-1", "Done."),
+            Answer("a", "run-1", "Done.", "(the prompt)"),
         ]
 
 
@@ -219,7 +219,7 @@ async def test_a_compressed_stream(connect: Connect) -> None:
     async with cloud(script(Open(compress=True), Out("x" * 5000), Say("Done."))) as server:
         assert await events_of(connect(server)) == [
             Stdout(None, "x" * 5000),
-            Answer(None, "run-1", "Done."),
+            Answer(None, "run-1", "Done.", "(the prompt)"),
         ]
 
 
@@ -270,7 +270,7 @@ async def test_a_request_that_fails_validation_is_refused_in_the_services_words(
         (404, {"message": "no such repository"}, "no such repository"),
         (400, {"error": {"message": "nested"}}, "nested"),
         (403, "Forbidden by policy", "Forbidden by policy"),
-        (400, "x" * 200_000, "x" * 299 + "…"),
+        (400, "x" * 200_000, "x" * 1_999 + "…"),
         (400, {"detail": "y" * 200_000}, ""),
         (400, [], ""),
     ],
@@ -321,7 +321,7 @@ async def test_tries_go_on_with_growing_pauses_until_one_succeeds(
         server.fail_next(503)
         server.fail_next(500)
         server.fail_next(429, body={})
-        assert await events_of(connect(server)) == [Answer(None, "run-1", "Done.")]
+        assert await events_of(connect(server)) == [Answer(None, "run-1", "Done.", "(the prompt)")]
         assert [exchange.status for exchange in server.requests] == [503, 500, 429, 200]
         assert [exchange.body for exchange in server.requests] == [REQUEST.body()] * 4
     assert time.pauses == [1.0, 2.0, 4.0]

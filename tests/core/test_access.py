@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.access import Denied, Policy
+from bot.core.access import Denied, Exceeded, Limits, Policy, Usage
 from bot.model import Person
 
 ANN = Person("U0ANN", "Ann", "T0")
@@ -49,3 +49,30 @@ def test_a_pattern_means_only_its_star() -> None:
 
 def test_what_concerns_no_repository_is_not_refused_for_one() -> None:
     assert Policy(repos=("acme/*",)).denies(ANN, "C1", None) is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "usage", "exceeded"),
+    [
+        (Limits(), Usage(1_000, 1_000, 1_000), None),
+        (Limits(user=2), Usage(user=1, channel=9, day=9), None),
+        (Limits(user=2), Usage(user=2), (Exceeded.USER, 2)),
+        (Limits(channel=3), Usage(channel=3), (Exceeded.CHANNEL, 3)),
+        (Limits(day=1), Usage(day=5), (Exceeded.DAY, 1)),
+        (Limits(user=1, channel=1, day=1), Usage(1, 1, 1), (Exceeded.USER, 1)),
+    ],
+)
+def test_limits_leave_room_or_not(
+    limits: Limits, usage: Usage, exceeded: tuple[Exceeded, int] | None
+) -> None:
+    assert limits.exceeded(usage) == exceeded
+
+
+def test_a_channel_that_is_not_chosen_yet_is_not_refused() -> None:
+    assert Policy(channels=("C2",)).denies(ANN, "", None) is None
+
+
+def test_a_repository_is_open_to_all_or_to_none() -> None:
+    assert Policy().opens("acme/api")
+    assert Policy(repos=("Acme/*",)).opens("acme/api")
+    assert not Policy(repos=("acme/*",)).opens("other/lib")

@@ -165,8 +165,7 @@ async def test_a_request_that_is_delivered_twice_runs_once(bot: World) -> None:
     root = await bot.root()
     await bot.says(root, "Done", "once")
     await bot.slack.redeliver(delivery)
-    mention = await bot.slack.say("ann", "#team", "@code help")
+    await bot.slack.say("ann", "#team", "@code help")
     await bot.told("ann", "README")
-    assert mention
     assert len(bot.roots()) == 1
     assert len(bot.cloud.requests) == 1

@@ -36,9 +36,6 @@ async def test_without_a_repository_the_bot_asks(tmp_path: Path) -> None:
         await it.slack.press("ann", asked, "Open form")
         form = await it.slack.wait_for(lambda: it.slack.modal("ann"))
         it.serve(Out("ok\n"))
-        await it.slack.submit("ann", form, {"Prompt": "fix it", "Repository": "foo"})
-        assert form.open
-        assert "repo" in form.errors
         await it.slack.submit("ann", form, {"Prompt": "fix it", "Repository": "acme/web"})
         root = await it.root()
         await it.shows(root, "Done", "fix it", "acme/web")
@@ -149,3 +146,25 @@ async def test_a_root_message_that_is_deleted_stops_nothing(bot: World) -> None:
     await bot.slack.delete("ann", root)
     go_on.set()
     await bot.shows(task, "Done", "two")
+
+
+async def test_limits_of_runs_at_once_and_a_day(tmp_path: Path) -> None:
+    go_on = asyncio.Event()
+    async with world(tmp_path) as it, it.running(MAX_RUNS_PER_USER="1", MAX_RUNS_PER_DAY="2"):
+        it.serve(Out("one\n"), Wait(go_on))
+        await it.code("first")
+        await it.says(await it.root(), "one")
+        await it.code("second")
+        answer = await it.told("ann", "You have 1 run waiting or running already")
+        assert "second" in answer.text
+        it.serve(Out("ben's\n"))
+        await it.code("mine", user="ben")
+        await it.shows(await it.root(1), "Done", "mine")
+        go_on.set()
+        await it.shows(await it.root(), "Done")
+        it.serve(Out("two\n"))
+        await it.code("third")
+        await it.shows(await it.root(2), "Done", "third")
+        await it.code("fourth")
+        await it.told("ann", "You have begun 2 runs within 24 hours")
+        assert len(it.cloud.requests) == 3

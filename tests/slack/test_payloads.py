@@ -14,6 +14,7 @@ from bot.slack.deliveries import (
     Ignored,
     MessageDeleted,
     MessageEdited,
+    OptionsWanted,
     ShortcutUsed,
     SlashCommand,
     TokensRevoked,
@@ -22,7 +23,15 @@ from bot.slack.deliveries import (
     UserMessage,
     claim_key,
 )
-from bot.slack.payloads import parse_action, parse_command, parse_event, parse_shortcut, parse_view
+from bot.slack.interactions import parse_suggestion
+from bot.slack.payloads import (
+    identity_in,
+    parse_action,
+    parse_command,
+    parse_event,
+    parse_shortcut,
+    parse_view,
+)
 
 BOT = BotIdentity(user_id="U0BOT", bot_id="B0BOT")
 JSON = st.recursive(
@@ -490,6 +499,58 @@ def test_a_submitted_form() -> None:
     )
     assert claim_key(form) == "trigger:99.88.77"
     assert isinstance(parse_view(payload | {"type": "view_closed"}), Ignored)
+    url = "https://hooks.slack.com/app/2"
+    chosen = parse_view(payload | {"response_urls": [{"channel_id": "C0TEAM", "response_url": url}]})
+    assert isinstance(chosen, FormSubmitted)
+    assert chosen.response_url == url
+
+
+def test_what_a_form_began_with_counts_where_its_state_leaves_it_out() -> None:
+    def field(block_id: str, **element: Any) -> dict[str, Any]:
+        return {"type": "input", "block_id": block_id, "element": element}
+
+    option = {"text": {"type": "plain_text", "text": "acme/web"}, "value": "acme/web"}
+    blocks = [
+        field("prompt", initial_value="not this one"),
+        field("branch", initial_value="emptied"),
+        field("directory", initial_value="api"),
+        field("repo", initial_option=option),
+        field("channel", initial_conversation="C0OPEN"),
+        {"type": "actions", "block_id": "shape", "elements": []},
+        "nonsense",
+    ]
+    heard = parse_suggestion(
+        {
+            "type": "block_suggestion",
+            "team": {"id": "T0ACME"},
+            "user": {"id": "U0ANN", "team_id": "T0ACME"},
+            "action_id": "repo",
+            "block_id": "repo",
+            "value": "acme/w",
+            "view": view() | {"blocks": blocks},
+        }
+    )
+    assert heard == OptionsWanted(
+        workspace="T0ACME",
+        user="U0ANN",
+        menu="repo",
+        typed="acme/w",
+        private_metadata='{"channel":"C0TEAM"}',
+        values=VALUES | {"directory": "api", "repo": "acme/web", "channel": "C0OPEN"},
+    )
+    assert isinstance(parse_suggestion({"type": "block_suggestion"}), Ignored)
+
+
+def test_an_apps_message_says_what_is_attached_to_it() -> None:
+    payload = {
+        "team": {"id": "T0ACME"},
+        "user": {"id": "U0ANN"},
+        "trigger_id": "1.2.3",
+        "message": {"text": "", "attachments": [{"text": "It broke"}, {"fallback": "again"}, {}, "odd"]},
+    }
+    heard = parse_shortcut(payload)
+    assert isinstance(heard, ShortcutUsed)
+    assert heard.text == "It broke\nagain"
 
 
 def test_a_form_opened_in_a_shared_channel_belongs_to_the_installation() -> None:
@@ -563,7 +624,7 @@ def test_shortcuts() -> None:
 @given(JSON)
 def test_any_json_has_an_answer(value: Any) -> None:
     assert isinstance(parse_event(value, BOT), Ignored)
-    for parse in (parse_command, parse_action, parse_view, parse_shortcut):
+    for parse in (parse_command, parse_action, parse_view, parse_shortcut, parse_suggestion):
         assert isinstance(parse(value), Ignored)
 
 
@@ -592,8 +653,19 @@ def test_damaged_events_never_raise(value: Any) -> None:
     assert isinstance(heard, Ignored) or ":" in claim_key(heard)
 
 
-@given(st.sampled_from([press(), press(view=view())]).flatmap(damaged))
+SUGGESTION = press(view=view(), type="block_suggestion", action_id="repo", value="acme")
+
+
+@given(st.sampled_from([press(), press(view=view()), SUGGESTION]).flatmap(damaged))
 def test_damaged_interactions_never_raise(value: Any) -> None:
     for parse in (parse_action, parse_view, parse_shortcut, parse_command):
         heard = parse(value)
         assert isinstance(heard, Ignored) or claim_key(heard).startswith("trigger:")
+    assert isinstance(parse_suggestion(value), Ignored | OptionsWanted)
+
+
+def test_who_the_bot_is_stands_in_the_event_as_long_as_slack_was_not_heard() -> None:
+    body = {"authorizations": [{"user_id": "U1", "is_bot": False}, {"user_id": "U0CODE", "is_bot": True}]}
+    assert identity_in(body, BotIdentity("")) == BotIdentity("U0CODE")
+    assert identity_in(body, BotIdentity("UKNOWN", "B1")) == BotIdentity("UKNOWN", "B1")
+    assert identity_in({"authorizations": "odd"}, BotIdentity("")) == BotIdentity("")

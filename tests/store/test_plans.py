@@ -10,6 +10,7 @@ from sqlalchemy import Engine, event
 
 from bot.core.run import RunState
 from bot.model import Invocation
+from bot.store.records import UserSettings
 from bot.store.store import Store
 from tests.store.requests import NOW, asked, parallel, reply, running, taken
 
@@ -52,6 +53,7 @@ async def _a_days_work(store: Store) -> None:
     await store.runs.at_request("T1", "C1", "1.1")
     await store.runs.newest_attempt(first.conversation, 1)
     await store.runs.last_in(first.conversation)
+    await store.runs.recent_repos("T1", "U1", 10)
     await store.runs.running_in(first.conversation)
     await store.runs.waiting_in(first.conversation)
     await store.runs.add_task(first.id, "extra")
@@ -70,6 +72,10 @@ async def _a_days_work(store: Store) -> None:
     await store.conversations.task_names(first.conversation)
     await store.channels.set_repo("T1", "C1", "acme/api", "U1", NOW)
     await store.channels.repo("T1", "C1")
+    await store.users.save("T1", "U1", UserSettings(), NOW)
+    await store.users.settings("T1", "U1")
+    await store.runs.latest_of("T1", "U1", 10)
+    await store.runs.asked_again(first)
     [web, *_] = await store.runs.tasks(first.id)
     await store.runs.task_posted(web.id, "2.2")
     store.output.append(web.id, "hello")

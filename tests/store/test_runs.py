@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.core.run import RunState, TaskState
+from bot.model import Options
 from bot.store.records import Run, TaskEnd
 from bot.store.store import Store
 from tests.store.requests import NOW, asked, parallel, reply, running, taken
@@ -118,3 +119,13 @@ async def test_finding_runs(store: Store) -> None:
     assert await find.newest_attempt(first.conversation, 1) == await find.get(retry.id)
     assert await find.last_in(99) is None
     assert await find.running_in(99) is None
+
+
+async def test_a_users_last_repositories_each_once_the_newest_first(store: Store) -> None:
+    for repo in ("acme/a", "acme/b", None, "acme/a", "acme/c"):
+        await taken(store, asked(options=Options(repo=repo)))
+    await taken(store, asked(options=Options(repo="acme/other"), requester="U2"))
+    await taken(store, asked(options=Options(repo="acme/elsewhere"), workspace="T2"))
+    assert await store.runs.recent_repos("T1", "U1", 10) == ["acme/c", "acme/a", "acme/b"]
+    assert await store.runs.recent_repos("T1", "U1", 2) == ["acme/c", "acme/a"]
+    assert await store.runs.recent_repos("T1", "U9", 2) == []

@@ -100,10 +100,12 @@ class World:
 
 
 @asynccontextmanager
-async def world(tmp_path: Path, *, framing: str = "envelope", **environment: str) -> AsyncIterator[World]:
+async def world(
+    tmp_path: Path, *, framing: str = "envelope", local: LocalSlack | None = None, **environment: str
+) -> AsyncIterator[World]:
     """A local Slack and a service, and the environment of a bot that uses them."""
     scripts = Scripts()
-    async with LocalSlack(limits=None) as slack, cloud(scripts, framing=framing) as service:
+    async with local or LocalSlack(limits=None) as slack, cloud(scripts, framing=framing) as service:
         database = tmp_path / "bot.db"
         settings = {
             "SLACK_BOT_TOKEN": slack.bot_token,

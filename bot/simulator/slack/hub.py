@@ -83,7 +83,7 @@ class Hub:
         return iterator
 
     async def wait_for(
-        self, predicate: Callable[[], Found], seconds: float, describe: Callable[[], str]
+        self, predicate: Callable[[], Found | None], seconds: float, describe: Callable[[], str]
     ) -> Found:
         """The first truthy value of ``predicate``, asked now and after every change.
 

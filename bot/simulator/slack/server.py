@@ -204,7 +204,7 @@ class LocalSlack(MessageVerbs, InteractionVerbs):
         """Every change from now on, as an asynchronous iterator."""
         return self.workspace.hub.changes()
 
-    async def wait_for(self, predicate: Callable[[], Found], timeout: float = 5.0) -> Found:  # noqa: ASYNC109  it ends in a TimeoutError that shows the workspace
+    async def wait_for(self, predicate: Callable[[], Found | None], timeout: float = 5.0) -> Found:  # noqa: ASYNC109  it ends in a TimeoutError that shows the workspace
         """The first truthy value of ``predicate``, asked at every change; a ``LookupError`` in it means "not yet"."""
         return await self.workspace.hub.wait_for(predicate, timeout, self.transcript)
 

@@ -11,7 +11,7 @@ from bot.runs.commands import Commands
 from bot.runs.intake import Intake, Request
 from bot.slack.buttons import OPEN_FORM, RETRY_FAILED, RETRY_RUN, STOP_RUN, STOP_TASK
 from bot.slack.deliveries import ButtonPress, claim_key
-from bot.slack.forms import Forms
+from bot.slack.forms import Forms, Start
 from bot.slack.payloads import parse_action
 
 log = structlog.get_logger("bot.listener")
@@ -37,12 +37,10 @@ def register(app: AsyncApp, intake: Intake, commands: Commands, forms: Forms) ->
             case x if x == STOP_TASK:
                 intake.button(request, commands.stop_task(press.value, audience))
             case x if x == RETRY_RUN:
-                intake.button(
-                    request, commands.retry(press.value, audience, request.claim, only_failed=False)
-                )
+                intake.button(request, commands.retry(press.value, audience, only_failed=False))
             case x if x == RETRY_FAILED:
-                intake.button(request, commands.retry(press.value, audience, request.claim, only_failed=True))
+                intake.button(request, commands.retry(press.value, audience, only_failed=True))
             case x if x == OPEN_FORM:
-                forms.open(audience, press.trigger_id)
+                forms.open(audience, press.trigger_id, Start(press.value))
             case _:
                 log.debug("action.ignored", action=press.action)

@@ -1,6 +1,7 @@
 """What Slack tells about users and the installation, and all that the bot didn't ask for."""
 
 import re
+from traceback import walk_tb
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from bot.slack.payloads import parse_event
 
 log = structlog.get_logger("bot.listener")
 
+BAD_REQUEST = 400
 SERVER_ERROR = 503  # Slack delivers an event again that was answered so
 
 
@@ -42,5 +44,15 @@ def register(app: AsyncApp, identity: Identity, messenger: SlackMessenger) -> No
     async def failed(error: Exception) -> BoltResponse:
         if isinstance(error, BoltUnhandledRequestError):
             return BoltResponse(status=200)
+        if not _ours(error):
+            # Its words may quote the payload.
+            log.warning("listener.unreadable", error=type(error).__name__)
+            return BoltResponse(status=BAD_REQUEST)
         log.error("listener.failed", exc_info=error)
         return BoltResponse(status=SERVER_ERROR)
+
+
+def _ours(error: Exception) -> bool:
+    """Whether a listener raised it; else it was Bolt, over a payload whose parts aren't of the types that it expects."""
+    names = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
+    return any(name.startswith("bot.") for name in names)

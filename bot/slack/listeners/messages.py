@@ -8,9 +8,16 @@ from slack_bolt.async_app import AsyncApp
 from bot.core.slacktext import without_mention
 from bot.model import Audience
 from bot.runs.intake import Intake, Request
-from bot.slack.deliveries import MessageDeleted, MessageEdited, SessionStopped, UserMessage, claim_key
+from bot.slack.deliveries import (
+    BotIdentity,
+    MessageDeleted,
+    MessageEdited,
+    SessionStopped,
+    UserMessage,
+    claim_key,
+)
 from bot.slack.identity import Identity
-from bot.slack.payloads import parse_event
+from bot.slack.payloads import identity_in, parse_event
 
 log = structlog.get_logger("bot.listener")
 
@@ -19,13 +26,14 @@ def register(app: AsyncApp, intake: Intake, identity: Identity) -> None:
     """A mention in a channel arrives as ``app_mention`` and as ``message``; the claim makes them one."""
 
     async def message(body: dict[str, Any]) -> None:
-        event = parse_event(body, identity.bot)
+        bot = identity_in(body, identity.bot)
+        event = parse_event(body, bot)
         match event:
             case UserMessage():
-                await intake.message(_request(event, identity))
+                await intake.message(_request(event, bot))
             case MessageEdited():
                 audience = Audience(event.workspace, event.channel, event.user, event.thread_ts)
-                text = without_mention(event.text, identity.bot.user_id)
+                text = without_mention(event.text, bot.user_id)
                 await intake.edited(Request(audience, claim_key(event), text, ts=event.ts))
             case MessageDeleted():
                 audience = Audience(event.workspace, event.channel, "", event.thread_ts)
@@ -41,14 +49,14 @@ def register(app: AsyncApp, intake: Intake, identity: Identity) -> None:
     app.event("agent_session_stopped")(message)
 
 
-def _request(event: UserMessage, identity: Identity) -> Request:
+def _request(event: UserMessage, bot: BotIdentity) -> Request:
     audience = Audience(
         event.workspace, event.channel, event.user, thread_ts=event.thread_ts, is_stranger=event.is_stranger
     )
     return Request(
         audience=audience,
         claim=claim_key(event),
-        text=without_mention(event.text, identity.bot.user_id),
+        text=without_mention(event.text, bot.user_id),
         ts=event.ts,
         addressed=event.mentions_bot or event.direct,
         attachments=event.files,
