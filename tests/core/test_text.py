@@ -8,6 +8,7 @@ from bot.core.text import (
     clean,
     code,
     code_block,
+    file_name,
     one_line,
     shorten,
     shorten_middle,
@@ -116,3 +117,19 @@ def letters(mrkdwn: str) -> str:
 def assert_no_half_atoms(mrkdwn: str) -> None:
     rest = re.sub(r"&(?:amp|lt|gt);|<@U123>|<https://a\.b\|c>", "", mrkdwn)
     assert not re.search("[&<>;|]", rest)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("unit-tests", "unit-tests.log"),
+        ("../etc/passwd", "etc_passwd.log"),
+        (".hidden", "hidden.log"),
+        ("two\nlines <x>", "two_lines_x.log"),
+        ("漢字 \u202e", "漢字.log"),
+        ("///", "task.log"),
+        ("n" * 500, "n" * 60 + ".log"),
+    ],
+)
+def test_any_name_can_name_a_file(name: str, file: str) -> None:
+    assert file_name(name, ".log") == file

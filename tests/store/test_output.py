@@ -318,3 +318,25 @@ async def test_output_is_stored_in_the_background(quick: Store, file: Path) -> N
             await running_
     assert [log["event"] for log in logs] == ["output.waits"]
     assert (await quick.output.tail(task, 4)) == "xend"
+
+
+async def test_a_flood_is_held_up_so_that_nothing_is_dropped(file: Path) -> None:
+    database = await Database.open(f"sqlite:///{file}", patience=0.01)
+    task = await _task(Store(database, Random(1)))
+    output = OutputWriter(database, memory=512 * KIB, interval=0.01)
+    running_ = asyncio.create_task(output.run())
+    text = "".join(f"{number:07}\n" for number in range(512 * KIB))
+    for start in range(0, len(text), 64 * KIB):
+        output.append(task, text[start : start + 64 * KIB])
+        await _until(output.room())
+    await output.flush()
+    with locked(file):  # while nothing can be stored, nobody waits for room
+        output.append(task, "x" * 400 * KIB)
+        await _until(output.room())
+    running_.cancel()
+    with suppress(asyncio.CancelledError):
+        await running_
+    await output.flush()
+    assert await output.dropped(task) == 0
+    assert await _read(output, task) == text + "x" * 400 * KIB
+    await database.close()
