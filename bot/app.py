@@ -167,7 +167,9 @@ def _assemble(
             session,
             settings.cloudcoding_api_url,
             settings.cloudcoding_api_key.get_secret_value(),
-            timeouts=Timeouts(idle=settings.cloudcoding_idle_timeout),
+            timeouts=Timeouts(
+                headers=settings.cloudcoding_idle_timeout, idle=settings.cloudcoding_idle_timeout
+            ),
             github_url=settings.github_url,
         ),
         clock=clock,

@@ -5,8 +5,9 @@ new, and the editor renders them when an edit is due.
 """
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -37,6 +38,7 @@ STORE_RETRY = 5.0  # seconds between attempts to store an end while the database
 TICK = 5.0  # seconds between refreshes of elapsed times where nothing else changed
 MAX_TASKS = 60  # named by the service; past them a stream of made-up names ends up in one message
 OVERFLOW = "more"
+SLICE = 16_384  # characters of output, about a millisecond's work
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Workshop:
     secrets: Secrets
     github_token: str
     github_host: str
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,15 @@ class Ending:
 
     state: RunState | None
     note: str = ""
+
+
+def _slices(event: Event) -> Iterator[Event]:
+    """An event, a long piece of output in parts that don't keep the event loop for long."""
+    if not isinstance(event, Stdout) or len(event.text) <= SLICE:
+        yield event
+        return
+    for at in range(0, len(event.text), SLICE):
+        yield replace(event, text=event.text[at : at + SLICE])
 
 
 class Execution:
@@ -82,6 +94,7 @@ class Execution:
         self._messages: dict[int, LiveMessage] = {}
         self._streaming: asyncio.Task[Ending] | None = None
         self._broken_off: Ending | None = None
+        self._fed = 0  # characters since others had their turn
 
     def break_off(self, state: RunState, note: str) -> bool:
         """End the stream now. False where it has already ended, or was broken off before: the first reason counts."""
@@ -186,9 +199,9 @@ class Execution:
             async with shop.upstream.invoke(request) as batches:
                 async for events in batches:
                     for event in events:
-                        await self._take_in(event)
-                    # A socket with data never blocks: without this, one flood would hold up all other work.
-                    await asyncio.sleep(0)
+                        for slice_ in _slices(event):
+                            await self._take_in(slice_)
+                    await self._breathe()
                     await shop.store.output.room()
         except UpstreamRefused as error:
             return Ending(RunState.FAILED, words.refused(error.reason, shop.secrets.redact(error.detail)))
@@ -199,6 +212,16 @@ class Execution:
             return Ending(RunState.INTERRUPTED, words.cut(self._live.elapsed))
         return Ending(None)
 
+    async def _breathe(self) -> None:
+        """Let everything else have its turn: a socket with data never blocks, and one flood would hold all up.
+
+        Of all streams only one goes on in each round of the event loop. However many there are, whatever else
+        waits for the loop, such as an acknowledgement, waits for one slice of one stream at a time.
+        """
+        async with self._shop.turn:
+            await asyncio.sleep(0)
+        self._fed = 0
+
     async def _take_in(self, event: Event) -> None:
         live = self._live
         name = getattr(event, "task", None)
@@ -207,6 +230,10 @@ class Execution:
             task = await self._unasked(str(name))
         before = live.thread_id
         live.apply(event, task)
+        if isinstance(event, Stdout):
+            self._fed += len(event.text)
+            if self._fed > SLICE:
+                await self._breathe()
         if isinstance(event, Stdout) or task.state.ended:
             self._messages[task.record.id].touch()
             if len(live.tasks) > 1 and self._status is not None:
