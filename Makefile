@@ -1,6 +1,8 @@
 # Each target makes .venv by itself, once, from the hash-pinned files; nothing else is needed but Python 3.11+ and make.
 PYTHON ?= python3
 BIN := .venv/bin
+# Test processes; more than two cores, since most tests wait for a socket or a clock for a part of their time.
+WORKERS ?= 3
 
 .PHONY: demo test check format coverage lock clean
 
@@ -8,7 +10,7 @@ demo: .venv/runtime
 	$(BIN)/python -m bot demo $(ARGS)
 
 test: .venv/dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
@@ -21,7 +23,7 @@ format: .venv/dev
 	$(BIN)/ruff check --fix .
 
 coverage: .venv/dev
-	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 # Needs uv. The files name packages and hashes only.
 lock:
