@@ -44,7 +44,8 @@ class World:
     @asynccontextmanager
     async def running(self, **environment: str) -> AsyncIterator[Bot]:
         """Start the bot; a scenario can do so again and again on the same database."""
-        build: Callable[..., Settings] = Settings  # a type checker knows an initialiser for typed fields alone
+        # A type checker knows an initialiser for fields of their own types alone.
+        build: Callable[..., Settings] = Settings
         given = {name.lower(): value for name, value in (self.environment | environment).items()}
         settings = build(**given)
         async with running_bot(settings, self.time.clock) as bot:
