@@ -33,15 +33,13 @@ def bolt_app(
     listener that fails answers 5xx, so that Slack delivers the event again, and no poll delays the answer.
     """
 
-    async def authorize() -> (
-        AuthorizeResult
-    ):  # Bolt looks at its arguments' names: a method's `self` confuses it
+    # A function, since Bolt looks at the names of its arguments: a method's `self` confuses it.
+    async def authorize() -> AuthorizeResult:
         return identity.authorization()
 
+    # Its warnings are about how it is set up, such as a token beside `authorize`.
     logger = logging.getLogger("slack_bolt")
-    logger.setLevel(
-        logging.ERROR
-    )  # its warnings are about how it is set up, such as a token beside `authorize`
+    logger.setLevel(logging.ERROR)
     app = AsyncApp(
         client=client,
         logger=logger,
