@@ -225,16 +225,6 @@ def form_unavailable(command: str = COMMAND) -> str:
     return f"The form could not be opened. Try again, or write your request after `{command}`."
 
 
-def reply_not_allowed() -> str:
-    """A reply in a thread by someone who may not continue its run."""
-    return "You can't continue this run. Ask the person who started it, or start your own with a new request."
-
-
-def not_your_run(requester: str) -> str:
-    """A stop or retry by someone whose run it isn't."""
-    return f"You can stop your own runs; {mention(requester)} started this one."
-
-
 def run_not_found(run: str, command: str = COMMAND) -> str:
     """No run of that name is known in this workspace."""
     return f"There is no run {code(run, 40)} here. `{command} status` lists the ones there are."
@@ -431,11 +421,6 @@ def cut(seconds: float) -> str:
     return f"The connection was lost after {duration(seconds)}. What had arrived is above. {_BRANCH_FIRST}"
 
 
-def fell_silent(seconds: float) -> str:
-    """The stream sent nothing for that long and was given up."""
-    return f"Cloud Coding sent nothing for {duration(seconds)}. What had arrived is above. {_BRANCH_FIRST}"
-
-
 def process_died() -> str:
     """The bot's process ended while the run was going."""
     return f"The bot was interrupted while this ran. What had arrived is above. {_BRANCH_FIRST}"
@@ -487,11 +472,6 @@ def run_failed(text: str = "") -> str:
 def output_dropped(task: str) -> str:
     """More output came than is kept."""
     return f"{code(task, 60)} wrote more than is kept: its log has the beginning and the end, and says how much is left out."
-
-
-def log_attached(filename: str) -> str:
-    """Where the whole of an output is."""
-    return f"The complete output is attached as {code(filename, 80)}."
 
 
 def store_away() -> str:

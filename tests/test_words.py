@@ -96,7 +96,6 @@ def test_literal_sentences() -> None:
         "Which repository? Add `repo=owner/name`, or set one for this channel with `/code repo owner/name`."
     )
     assert words.denied(Denied.GUEST) == "Guests can't start runs here. Ask a member of the workspace."
-    assert words.not_your_run("U1") == "You can stop your own runs; <@U1> started this one."
     assert words.store_unavailable("fix it") == (
         "I can't start runs right now (database unreachable). Your request was not started:\n```\nfix it\n```"
     )
