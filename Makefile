@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Test processes; more than two cores, since most tests wait for a socket or a clock for a part of their time.
 WORKERS ?= 3
 
-.PHONY: demo test check format coverage lock clean
+.PHONY: demo test check format coverage bench lock clean
 
 demo: .venv/runtime
 	$(BIN)/python -m bot demo $(ARGS)
@@ -24,6 +24,10 @@ format: .venv/dev
 
 coverage: .venv/dev
 	$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+# Acknowledgements while ten runs stream, beside a bare Bolt app and a bare aiohttp handler, in one run.
+bench: .venv/dev
+	$(BIN)/python -m tests.bench.ack $(ARGS)
 
 # Needs uv. The files name packages and hashes only.
 lock:
