@@ -49,11 +49,6 @@ def without_mention(text: str, bot_user_id: str) -> str:
     return f"{left} {right}" if spaced else left + right
 
 
-def escape(text: str) -> str:
-    """``text`` for Slack's mrkdwn, where these three characters would begin mentions, links and entities."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def _meaning(token: re.Match[str]) -> str:
     if token["target"] is None:
         return _CHARACTERS[token[0]]

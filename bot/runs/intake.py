@@ -25,7 +25,8 @@ from bot.core.command import (
     parse_reply,
 )
 from bot.core.run import RunState
-from bot.core.slacktext import escape, plain
+from bot.core.slacktext import plain
+from bot.core.text import escape
 from bot.errors import StoreUnavailable
 from bot.model import Attachment, Audience, Invocation, Options
 from bot.runs.admission import Admission

@@ -17,7 +17,7 @@ from bot.core.command import (
     parse,
     parse_reply,
 )
-from bot.core.slacktext import escape
+from bot.core.text import escape
 from bot.model import Invocation, Model, Options
 
 

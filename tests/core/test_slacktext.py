@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.slacktext import escape, plain, without_mention
+from bot.core.slacktext import plain, without_mention
+from bot.core.text import escape
 
 
 @pytest.mark.parametrize(

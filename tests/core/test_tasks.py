@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.command import UsageError, parse
-from bot.core.slacktext import escape
+from bot.core.text import escape
 from bot.model import Invocation, Model, Options, TaskPrompt
 
 
