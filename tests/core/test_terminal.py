@@ -67,6 +67,38 @@ def test_margins(output: str, expected: list[str]) -> None:
     assert shown(output) == expected
 
 
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("abc\x1b[\b2\rCx", ["abx"]),  # back and to the start, then two to the right
+        ("abc\x1b[\b\x1b[\b\x18x", ["axc"]),  # the sequences are broken off, what was in them isn't
+        ("a\x1b[3\n1mb", ["a", "b"]),
+        ("a\x1b[\n" + "1" * 255 + "Bc", ["a", "1Bc"]),  # too long a sequence, and text after it
+        ("a\x1b[\n" + "1" * 254 + "Bc", ["a", "", "", "", "c"]),
+        ("a\x1b[2\x182\bC", ["aC"]),
+    ],
+)
+def test_controls_within_a_sequence_come_before_it(output: str, expected: list[str]) -> None:
+    assert shown(output) == expected
+    one_by_one = Terminal(20, 5)
+    for char in output:
+        one_by_one.feed(char)
+        one_by_one.screen()
+    assert one_by_one.screen() == fed(output, 20, 5).screen()
+
+
+def test_a_reset_leaves_nothing_of_what_came_before_it() -> None:
+    terminal = fed("\x1b[2;3r\x1b[4h1\n2\n\x1bc3\x1b[?1049h4\x1bc5\n6\r7")
+    assert terminal.screen()[:3] == ["5", "7", ""]
+    assert terminal.line_count == 2
+    assert fed("a\nb\x1bc").line_count == 0
+
+
+def test_a_character_is_repeated_where_a_line_was_wrapped_before_a_wide_one() -> None:
+    full = "x" * 20 + "\x1b7\r" + "y" * 19 + "漢"  # its first row is one short
+    assert shown(full + "\x1b8\x1b[3b") == shown(full + "\x1b8   ")
+
+
 def test_what_leaves_a_region_at_the_top_of_the_screen_is_kept() -> None:
     terminal = fed("\x1b[1;3r1\n2\n3\n4\n5\x1b[5;1Hprogress bar", rows=5)
     assert terminal.screen() == ["3", "4", "5", "", "progress bar"]
@@ -259,3 +291,29 @@ def test_what_counts_as_plain_needs_no_encoding() -> None:
     plain = [chr(code) for code in range(0xA0, 0x110000) if is_plain(chr(code))]
     assert len(plain) > 5000
     assert [char for char in plain if cells_of(char) != char] == []
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("1\x1b[2C\x1b[3C\b\b\b2\x1b[A\x1b[A3", ["1  23"]),
+        ("1\n\n\n2\x1bM\x1bM3\x1bM\x1bM\x1bM\x1bM4", ["  4", "", "", "1", " 3"]),
+        ("a\x1bD\x1bD\x1bD\x1bDb\n\n\nc", ["", " b", "", "", "c"]),
+        ("abcdef\x1b[1G\x1b[P\x1b[2P\x1b[@\x1b[@x", ["x def"]),
+        ("1\n2\n3\x1b[1H\x1b[L\x1b[L\x1b[M", ["", "1", "2", "3"]),
+        ("x\x1b[b\x1b[b\x1b[2b", ["xxxxx"]),
+        ("ab\r\x1b[Kc\x1b[1G\x1b[2Kd\x1b[2G\x1b[Ke", ["de"]),
+    ],
+)
+def test_controls_in_a_row_each_count(output: str, expected: list[str]) -> None:
+    assert shown(output) == expected
+    one_by_one = Terminal(20, 5)
+    for char in output:
+        one_by_one.feed(char)
+        assert len(one_by_one.screen()) == 5
+    assert one_by_one.screen() == fed(output, 20, 5).screen()
+
+
+def test_erasing_after_each_colour_leaves_the_text_and_erases_what_was_written_over() -> None:
+    lines = "\n" * 9 + "\x1b[1m\x1b[Kgcc:\x1b[m\x1b[K text\r\x1b[Kab\b\x1b[K\nlast\x1b[K\r\n"
+    assert shown(lines)[-2:] == ["a", "last"]

@@ -38,6 +38,12 @@ def look(terminal: Terminal) -> tuple[list[str], int, str, list[Tail]]:
     return terminal.screen(), terminal.line_count, terminal.last_line(), tails
 
 
+def feed_and_look(terminal: Terminal, chunk: str) -> None:
+    """Feed a chunk that is carried out by itself: a terminal that no one looks at joins small ones."""
+    terminal.feed(chunk)
+    assert terminal.line_count >= 0
+
+
 def chunks_of(text: str, cuts: list[int]) -> Iterator[str]:
     places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
     return (text[start:end] for start, end in pairwise(places))
@@ -58,7 +64,7 @@ class TestSamples:
         for places in (edges, [place + 1 for place in edges], list(range(len(text)))):
             cut = Terminal()
             for chunk in chunks_of(text, places):
-                cut.feed(chunk)
+                feed_and_look(cut, chunk)
             assert look(cut) == look(whole)
 
 
@@ -198,9 +204,9 @@ def test_is_the_same_however_it_is_cut(text: str, cuts: list[int], columns: int,
     whole, cut, single = Terminal(columns, rows), Terminal(columns, rows), Terminal(columns, rows)
     whole.feed(text)
     for chunk in chunks_of(text, cuts):
-        cut.feed(chunk)
+        feed_and_look(cut, chunk)
     for char in text:
-        single.feed(char)
+        feed_and_look(single, char)
     assert look(cut) == look(whole)
     assert look(single) == look(whole)
     screen, count, last, tails = look(whole)
@@ -253,6 +259,7 @@ def flood(unit: str, size: int = 20 * MEGABYTE) -> tuple[str, int]:
         pytest.param("\x1b[" + "1" * MEGABYTE, 20, id="unterminated-sequences"),
         pytest.param(*flood("\x1b[32mok\x1b[0m 日本 \x1b[K\r", 4 * MEGABYTE), id="colours"),
         pytest.param(*flood("\x1b[99S\x1b[9b\x1b[99L", MEGABYTE), id="scrolling"),
+        pytest.param("\x1b[" + ";" * 254 + "H" + "\x1b[\n\n\b\n\n\nA", 4000, id="numbers"),
         pytest.param(*flood("\x1b[?1049ha\x1b[?1049l", 2 * MEGABYTE), id="alternate-screens"),
     ],
 )

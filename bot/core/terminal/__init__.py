@@ -2,7 +2,7 @@
 
 ::
 
-    chunks → ansi.Settler → runs and controls → controls.ACTIONS → screen.Screen → page.Page → Tail
+    chunks → ansi.Settler → runs and controls → controls.PROGRAMS → screen.Screen → page.Page → Tail
                                                                      text as cells.Cells
 
 Speed comes from doing nothing a character at a time: colours and titles are cut out by one substitution, what is
@@ -13,13 +13,22 @@ scroll through the screen and its history are counted, not written.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.core.terminal.ansi import CONTROLS, ESC, LONGEST_CHUNK, Settler, in_seven_bits
+from bot.core.terminal.ansi import (
+    CONTROLS,
+    ESC,
+    LONGEST_CHUNK,
+    RESET,
+    Settler,
+    in_seven_bits,
+    without_idle_erasing,
+)
 from bot.core.terminal.cells import is_plain
-from bot.core.terminal.controls import actions
+from bot.core.terminal.controls import PROGRAMS
 from bot.core.terminal.page import GAP
 from bot.core.terminal.screen import Screen
 
 _LONGEST_LINE = 400  # characters of one line among others
+_BATCH = 4096  # characters; many small chunks cost little more than one large one
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +51,26 @@ class Terminal:
             raise ValueError(f"no terminal has {columns} columns and {rows} rows")
         self._settler = Settler()
         self._screen = Screen(columns, rows)
+        self._waiting = ""  # output that is not carried out before someone looks, or there is enough of it
 
     def feed(self, text: str) -> None:
-        """Carry out the next chunk of output, cut wherever it was. Whatever it holds, nothing is raised."""
+        """Take the next chunk of output, cut wherever it was. Whatever it holds, nothing is raised."""
+        self._waiting += text
+        if len(self._waiting) >= _BATCH:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        text, self._waiting = self._waiting, ""
         for start in range(0, len(text), LONGEST_CHUNK):
             chunk = text[start : start + LONGEST_CHUNK]
             plain = is_plain(chunk)
             if not plain:
                 chunk = in_seven_bits(chunk)
             settled = self._settler.settle(chunk)
+            if RESET in settled:
+                settled = settled[settled.rindex(RESET) :]  # of what came before nothing stays
+            if ESC in settled and self._screen.scrolls:
+                settled = without_idle_erasing(settled)
             if ESC not in settled:
                 settled = self._skip(settled.replace("\r\n", "\n"))
             self._carry_out(settled, self._screen.put if plain else self._screen.put_text)
@@ -62,6 +82,7 @@ class Terminal:
 
         A line that the terminal wrapped is one line. On the alternate screen: that screen's.
         """
+        self._catch_up()
         return self._screen.page.count
 
     def tail(self, rows: int, chars: int) -> Tail:
@@ -91,12 +112,14 @@ class Terminal:
 
     def last_line(self) -> str:
         """The last line that isn't blank, without blanks around it; empty where there is none."""
+        self._catch_up()
         for cells, _ in self._screen.page.backwards():
             return self._screen.text(cells).strip()
         return ""
 
     def screen(self) -> list[str]:
         """The rows on the screen, without blanks at their ends."""
+        self._catch_up()
         return self._screen.display()
 
     def _skip(self, text: str) -> str:
@@ -116,7 +139,7 @@ class Terminal:
         for run, controls in zip(parts[::2], parts[1::2], strict=False):
             if run:
                 put(run)
-            for act, numbers in actions(controls):
+            for act, numbers in PROGRAMS[controls]:
                 act(screen, numbers)
         if parts[-1]:
             put(parts[-1])

@@ -15,16 +15,19 @@ swallow the output that comes after it, a sequence is given up after 255 charact
 line or after 64 Ki characters.
 """
 
-import re
-from functools import lru_cache
-from typing import NamedTuple
+# ruff: noqa: FURB136  these run for every few bytes, and min() and max() take three times as long
 
-ESC = "\x1b"
+import re
+from collections.abc import Iterator
+
+ESC, RESET = "\x1b", "\x1bc"
 LONGEST_CHUNK = 65_536  # characters for ``Settler`` at once; no string is longer, so that each ends within a chunk or goes on
 
 _IN_CSI = "\\x00-\\x17\\x19\\x1c-?\\x7f"
 _IN_STRING = "[^\\x07\\n\\x18\\x1a\\x1b]"
 _LARGEST_NUMBER = 9999
+_LONG = 14  # characters of a sequence that can't be told at a glance
+_MOST_NUMBERS = 30  # as in xterm; further ones are ignored
 
 _C1 = re.compile("[\x80-\x9f]")
 _STRING_END = re.compile("[\\x07\\n\\x18\\x1a\\x1b]")
@@ -34,57 +37,106 @@ _EATEN_STRING_END = "\x07\x18\x1a"  # the others also mean something of their ow
 _SEQUENCE = f"(?:\\[[{_IN_CSI}]{{0,255}}[@-~]?|[ -/]{{0,255}}[0-~]?)"
 _CONTROL = f"(?:\x1b{_SEQUENCE}|[\\x00-\\x1a\\x1c-\\x1f\\x7f])"
 
-# Starts with a plain character set, so that the regex engine skips runs fast. Of bounded length, since what distinct
-# matches mean is remembered.
-CONTROLS = re.compile(f"([\\x00-\\x1f\\x7f](?:(?<=\x1b){_SEQUENCE}|){_CONTROL}{{0,7}}+)")
+# Starts with a plain character set, so that the regex engine skips runs fast. Of few controls, since what a
+# match means is remembered.
+CONTROLS = re.compile(f"([\\x00-\\x1f\\x7f](?:(?<=\x1b){_SEQUENCE}|){_CONTROL}{{0,3}}+)")
 """Splits what ``Settler`` gives into run, controls, run, controls, …, run."""
 
 _UNFINISHED = re.compile(f"\x1b(?:\\[[{_IN_CSI}]{{0,255}}|[ -/]{{0,255}})\\Z")
 _UNFINISHED_STRING = re.compile(f"\x1b[\\]PX^_]{_IN_STRING}{{0,{LONGEST_CHUNK}}}\\Z")
 # Colours; the cursor's look, synchronised output, pasting; what another ESC breaks off; strings, and their ends.
 _WITHOUT_EFFECT = re.compile(
-    "\x1b(?:\\[(?:[0-;]{0,255}m|\\?2(?:5|004|026)[hl]|[ -?]{0,255}(?=\x1b))|[ -/]{0,255}(?=\x1b)|\\\\"
+    "\x1b(?:\\[(?:[0-;]{0,255}+m|\\?2(?:5|004|026)[hl]|[ -?]{0,255}+(?=\x1b))|[ -/]{0,255}+(?=\x1b)|\\\\"
     f"|[\\]PX^_]{_IN_STRING}{{0,{LONGEST_CHUNK}}}(?:[\\x07\\x18\\x1a]|(?=[\\n\x1b])))"
 )
 _INTERRUPTED_CSI = re.compile("\x1b\\[[ -?]{0,255}[\\x00-\\x17\\x19\\x1c-\\x1f\\x7f]")
-_C0_IN_CSI = re.compile("[\\x00-\\x1f\\x7f]")
+_ANY_CSI = re.compile(f"\x1b\\[([{_IN_CSI}]{{0,255}})([@-~]?)")
+_C0, _NOT_C0 = re.compile("[\\x00-\\x1f\\x7f]+"), re.compile("[^\\x00-\\x1f\\x7f]+")
+_ERASE_RIGHT = "\x1b[K"
+_FORWARD = re.compile("\n[^\r\b]+")
 _EACH_CONTROL = re.compile(_CONTROL)
 _CSI = re.compile("\x1b\\[([<-?]?)([0-9:;]*)([ -/]*[@-~])")
 
 
-class Command(NamedTuple):
-    r"""What a control asks for.
+Numbers = tuple[int, ...]
+Command = tuple[str, Numbers]
+r"""What a control asks for: its name and its numbers.
 
-    ``name`` is a C0 control itself (``\n``), ``ESC`` and what follows it, or a CSI sequence's private marker,
-    intermediates and final letter (``A``, ``?h``, ``!p``). ``numbers`` are its parameters, missing ones as 0, and at
-    least two.
-    """
+The name is a C0 control itself (``\n``), ``ESC`` and what follows it, or a CSI sequence's private marker,
+intermediates and final letter (``A``, ``?h``, ``!p``). The numbers are its parameters, missing ones as 0, and at
+least two.
+"""
 
-    name: str
-    numbers: tuple[int, ...] = (0, 0)
+_NONE = (0, 0)
 
 
 def commands(controls: str) -> list[Command]:
     """What a match of ``CONTROLS`` means, in order, without what was broken off."""
-    return [command for control in _EACH_CONTROL.findall(controls) for command in _command(control)]
+    command = _usual(controls)
+    if command:
+        return [command]
+    found: list[Command] = []
+    for control in _EACH_CONTROL.findall(controls):
+        command = _usual(control)
+        if command:
+            found.append(command)
+        elif control[1:2] == "[":
+            found += _unusual(control)
+        else:
+            found.append((control, _NONE))
+    return found
 
 
-@lru_cache(maxsize=4096)
-def _command(control: str) -> tuple[Command, ...]:
-    if control[0] != ESC or control[1:2] != "[":
-        return (Command(control),)
-    inner = tuple(Command(char) for char in _C0_IN_CSI.findall(control[1:]))
-    match = _CSI.fullmatch(ESC + _C0_IN_CSI.sub("", control))
-    if not match:
-        return inner
-    private, parameters, final = match.groups()
-    numbers = [min(int(number.partition(":")[0] or 0), _LARGEST_NUMBER) for number in parameters.split(";")]
-    return (*inner, Command(private + final, (*numbers, 0)))
+def _usual(control: str) -> Command | None:
+    """A CSI sequence with up to two numbers, as nearly all are."""
+    if not 2 < len(control) < _LONG or control[:2] != "\x1b[" or not "@" <= control[-1] <= "~":  # noqa: PLR2004
+        return None
+    digits = control[2:-1]
+    if digits.isdigit():
+        number = int(digits)
+        return control[-1], (number if number < _LARGEST_NUMBER else _LARGEST_NUMBER, 0, 0)
+    first, _, second = digits.partition(";")
+    digits = first + second
+    if digits and not digits.isdigit():
+        return None
+    return control[-1], (_number(first), _number(second), 0)
+
+
+def _number(text: str) -> int:
+    number = int(text or 0)
+    return number if number < _LARGEST_NUMBER else _LARGEST_NUMBER
+
+
+def _unusual(control: str) -> Iterator[Command]:
+    """Any CSI sequence without controls in its middle."""
+    match = _CSI.fullmatch(control)
+    if match:
+        private, parameters, final = match.groups()
+        numbers = parameters.split(";", _MOST_NUMBERS)[:_MOST_NUMBERS]
+        yield private + final, (*(_number(number.partition(":")[0]) for number in numbers), 0)
 
 
 def in_seven_bits(text: str) -> str:
     """``text`` with each C1 control as ESC and a letter."""
-    return _C1.sub(lambda match: ESC + chr(ord(match[0]) - 0x40), text)
+    for control in set(_C1.findall(text)):
+        text = text.replace(control, ESC + chr(ord(control) - 0x40))
+    return text
+
+
+def without_idle_erasing(settled: str) -> str:
+    """``settled`` for a screen on which every line begins as a blank row, without the erasing to the right of its text.
+
+    Compilers and the like send one after each colour. Nothing changes where there are other sequences.
+    """
+    if settled.count(ESC) != settled.count(_ERASE_RIGHT):
+        return settled
+    return _FORWARD.sub(lambda lines: lines[0].replace(_ERASE_RIGHT, ""), settled.replace("\r\n", "\n"))
+
+
+def _interrupting_first(match: re.Match[str]) -> str:
+    """A CSI sequence after the controls in its middle; only these where it has no end."""
+    inside, final = match.groups()
+    return _NOT_C0.sub("", inside) + (f"\x1b[{_C0.sub('', inside)}{final}" if final else "")
 
 
 class Settler:
@@ -115,7 +167,7 @@ class Settler:
         bare = _WITHOUT_EFFECT.sub("", text).removesuffix(kept_back)
         if ESC in bare and _INTERRUPTED_CSI.search(bare):
             # It may end at a sequence that was left out, and must not go on with the text after that.
-            return _WITHOUT_EFFECT.sub(_CAN, text).removesuffix(kept_back)
+            return _ANY_CSI.sub(_interrupting_first, _WITHOUT_EFFECT.sub(_CAN, text).removesuffix(kept_back))
         return bare
 
     def _after_string(self, chunk: str, room: int) -> str:

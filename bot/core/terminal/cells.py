@@ -23,7 +23,9 @@ REPLACEMENT = "\ufffd"
 _MARK = "\1"  # goes before each zero-width character while text is being encoded
 _FIRST_CODE, _MOST_CLUSTERS = 0x100000, 10_000
 _LONGEST_CLUSTER = 16  # code points; a family emoji with skin tones has its joiners spread over several cells
-_MOST_WIDTHS = 4096
+_MOST_WIDTHS = 20_000
+_MOST_REMEMBERED, _SHORT = 128, 4  # short texts; these come over and over
+_WITH_A_MARK = 2  # code points of the shortest cluster
 _JOINERS = "\u200c\u200d"
 _SOFT_HYPHEN = "\u00ad"
 _EMOJI, _IDEOGRAPHS = range(0x1F300, 0x1FB00), range(0x20000, 0x3FFFE)
@@ -65,10 +67,9 @@ def is_plain(text: str) -> bool:
 
 def cut(row: str, end: int) -> str:
     """``row`` up to column ``end``, filled with blanks; a wide character that is cut in half becomes blank."""
-    row = row.removesuffix(WRAPPED)
-    if row[end : end + 1] == PAD:
-        return row[: end - 1] + " "
-    return row[:end] if len(row) >= end else row.ljust(end)
+    if len(row) > end:
+        return row[:end] if row[end] != PAD else row[: end - 1] + " "
+    return row.removesuffix(WRAPPED).ljust(end)
 
 
 def rest(row: str, start: int) -> str:
@@ -87,22 +88,41 @@ class _Widths(dict[int, str]):
         return cells
 
 
+_WIDTHS = _Widths()
+
+
 class Cells:
     """Encodes text as cells and back; remembers the clusters it has met, up to a bound after which marks are dropped."""
 
     def __init__(self) -> None:
-        self._widths = _Widths()
+        self._encoded: dict[str, tuple[str, str]] = {}
         self._codes: dict[str, str] = {}
-        self._clusters: dict[str, str] = {}  # by code; the other way round in _codes
+        self._clusters: dict[int, str] = {}  # by code point; the other way round in _codes
 
     def encode(self, text: str) -> tuple[str, str]:
         """Printable ``text`` as cells, and the marks before its first cell, which belong to what is already there."""
-        cells = text.translate(self._widths)
+        known = self._encoded.get(text)
+        if known:
+            return known
+        encoded = self._encode(text)
+        if len(text) <= _SHORT:
+            if len(self._encoded) >= _MOST_REMEMBERED:
+                self._encoded.clear()
+            self._encoded[text] = encoded
+        return encoded
+
+    def _encode(self, text: str) -> tuple[str, str]:
+        cells = text.translate(_WIDTHS)
         if _MARK not in cells:
             return cells, ""
-        leading = _LEADING_MARKS.match(cells)
-        marks = leading[0][1::2] if leading else ""
-        return _CLUSTER.sub(self._join, cells[2 * len(marks) :]), marks
+        if len(text) == _WITH_A_MARK and cells[0] != _MARK:
+            return self._add_mark(cells[0], cells[-1]) + cells[1:-2], ""
+        marks = ""
+        if cells[0] == _MARK:
+            leading = _LEADING_MARKS.match(cells)
+            marks = leading[0][1::2] if leading else ""
+            cells = cells[2 * len(marks) :]
+        return _CLUSTER.sub(self._join, cells) if cells else "", marks
 
     def add_marks(self, cell: str, marks: str) -> str:
         """``cell`` (without ``PAD``) with ``marks`` on it, as one cell."""
@@ -115,14 +135,15 @@ class Cells:
         """The text of some cells."""
         if row.isascii():
             return row
-        return _CODE.sub(lambda code: self._clusters[code[0]], row.replace(PAD, ""))
+        text = row.replace(PAD, "")
+        return text.translate(self._clusters) if _CODE.search(text) else text
 
     def _join(self, match: re.Match[str]) -> str:
         base, pad, marks = match.groups()
         return self.add_marks(base, marks[1::2]) + pad
 
     def _add_mark(self, cell: str, mark: str) -> str:
-        cluster = self._clusters.get(cell, cell) + mark
+        cluster = self._clusters.get(ord(cell), cell) + mark
         if len(cluster) > _LONGEST_CLUSTER:
             return cell
         code = self._codes.get(cluster)
@@ -130,5 +151,5 @@ class Cells:
             if len(self._codes) == _MOST_CLUSTERS:
                 return cell
             code = self._codes[cluster] = chr(_FIRST_CODE + len(self._codes))
-            self._clusters[code] = cluster
+            self._clusters[ord(code)] = cluster
         return code

@@ -4,26 +4,27 @@ Actions take the control's numbers (0: not given; at least two), most look at th
 their docstrings give the names that manuals use (ECMA-48, and DEC's for the VT series).
 """
 
+# ruff: noqa: FURB136, PLR1730  these run for every few bytes, and min() and max() take three times as long
+
 from collections.abc import Callable
-from functools import lru_cache
 from types import MappingProxyType
 
-from bot.core.terminal import ansi
+from bot.core.terminal.ansi import RESET, Numbers, commands
 from bot.core.terminal.cells import WRAPPED, cut, rest
 from bot.core.terminal.screen import Screen
 
-Numbers = tuple[int, ...]
 Action = Callable[[Screen, Numbers], None]
 
 _TAB = 8
+_MOST_REMEMBERED, _LONGEST_REMEMBERED = 12_000, 40  # a few megabytes at most
 
 
 # --- moving the cursor
 
 
-def line_feed(screen: Screen, _: Numbers) -> None:
+def line_feed(screen: Screen, numbers: Numbers) -> None:
     """LF, VT, FF, NEL: to the start of the next row. A pipe's lines end without CR, and a terminal's have one anyway."""
-    screen.feed()
+    screen.feed(numbers[0] or 1)
     screen.x = 0
 
 
@@ -32,48 +33,63 @@ def carriage_return(screen: Screen, _: Numbers) -> None:
     screen.x = 0
 
 
+def clear_line(screen: Screen, _: Numbers) -> None:
+    """CR and EL, as before each step of a progress bar."""
+    screen.row = ""
+    screen.x = 0
+
+
 def _stay(screen: Screen) -> None:
     """Give up a pending wrap, as movements do."""
-    screen.x = min(screen.x, screen.columns - 1)
+    if screen.x == screen.columns:
+        screen.x -= 1
 
 
-def index(screen: Screen, _: Numbers) -> None:
+def index(screen: Screen, numbers: Numbers) -> None:
     """IND: the next row, same column."""
     _stay(screen)
-    screen.feed()
+    screen.feed(numbers[0] or 1)
 
 
-def reverse_index(screen: Screen, _: Numbers) -> None:
+def reverse_index(screen: Screen, numbers: Numbers) -> None:
     """RI: the row above, same column; at the top margin the region scrolls."""
-    _stay(screen)
-    if screen.y == screen.top:
-        screen.insert_rows(screen.top, 1)
-    elif screen.y:
-        screen.y -= 1
+    count, free = numbers[0] or 1, screen.y - screen.top
+    if 0 <= free < count:
+        screen.insert_rows(screen.top, count - free)
+    if free:
+        up(screen, numbers)
+    else:
+        _stay(screen)
 
 
 def left(screen: Screen, numbers: Numbers) -> None:
     """BS, CUB."""
-    screen.x = max(min(screen.x, screen.columns - 1) - (numbers[0] or 1), 0)
+    x = screen.x - (numbers[0] or 1)
+    if screen.x == screen.columns:
+        x -= 1
+    screen.x = x if x > 0 else 0
 
 
 def right(screen: Screen, numbers: Numbers) -> None:
     """CUF, HPR."""
-    screen.x = min(screen.x + (numbers[0] or 1), screen.columns - 1)
+    x = screen.x + (numbers[0] or 1)
+    screen.x = x if x < screen.columns else screen.columns - 1
 
 
 def up(screen: Screen, numbers: Numbers) -> None:
     """CUU: not beyond the top margin, unless from above it."""
     _stay(screen)
     limit = screen.top if screen.y >= screen.top else 0
-    screen.y = max(screen.y - (numbers[0] or 1), limit)
+    y = screen.y - (numbers[0] or 1)
+    screen.y = y if y > limit else limit
 
 
 def down(screen: Screen, numbers: Numbers) -> None:
     """CUD, VPR: not beyond the bottom margin, unless from below it."""
     _stay(screen)
     limit = screen.bottom if screen.y <= screen.bottom else screen.rows - 1
-    screen.y = min(screen.y + (numbers[0] or 1), limit)
+    y = screen.y + (numbers[0] or 1)
+    screen.y = y if y < limit else limit
 
 
 def next_line(screen: Screen, numbers: Numbers) -> None:
@@ -98,7 +114,8 @@ def to_row(screen: Screen, numbers: Numbers) -> None:
     """VPA; in origin mode rows count from the top margin."""
     _stay(screen)
     first, last = (screen.top, screen.bottom) if screen.origin else (0, screen.rows - 1)
-    screen.y = min(first + (numbers[0] or 1) - 1, last)
+    y = first + (numbers[0] or 1) - 1
+    screen.y = y if y < last else last
 
 
 def to_position(screen: Screen, numbers: Numbers) -> None:
@@ -110,7 +127,8 @@ def to_position(screen: Screen, numbers: Numbers) -> None:
 def tab(screen: Screen, numbers: Numbers) -> None:
     """HT, CHT: to the next multiple of eight. A pending wrap stays."""
     if screen.x < screen.columns:
-        screen.x = min((screen.x // _TAB + (numbers[0] or 1)) * _TAB, screen.columns - 1)
+        x = (screen.x // _TAB + (numbers[0] or 1)) * _TAB
+        screen.x = x if x < screen.columns else screen.columns - 1
 
 
 def tab_back(screen: Screen, numbers: Numbers) -> None:
@@ -137,7 +155,7 @@ def erase_in_line(screen: Screen, numbers: Numbers) -> None:
     if numbers[0] == 0:
         screen.erase_right()
     elif numbers[0] == 1:
-        end = min(screen.x + 1, screen.columns)
+        end = screen.x + 1 if screen.x < screen.columns else screen.columns
         screen.row = " " * end + rest(screen.row, end)
     elif numbers[0] == 2:  # noqa: PLR2004  the standard's own number
         screen.row = ""
@@ -160,7 +178,9 @@ def erase_in_display(screen: Screen, numbers: Numbers) -> None:
 def erase_characters(screen: Screen, numbers: Numbers) -> None:
     """ECH: blanks from the cursor on; nothing moves."""
     row, x = screen.row, screen.x
-    end = min(x + (numbers[0] or 1), screen.columns)
+    end = x + (numbers[0] or 1)
+    if end > screen.columns:
+        end = screen.columns
     screen.row = cut(row, x) + " " * (end - x) + rest(row, end)
 
 
@@ -271,7 +291,7 @@ ACTIONS: MappingProxyType[str, Action] = MappingProxyType(
     {
         "\b": left, "\t": tab, "\n": line_feed, "\v": line_feed, "\f": line_feed, "\r": carriage_return,
         "\x1b7": save_cursor, "\x1b8": restore_cursor, "\x1bD": index, "\x1bE": line_feed, "\x1bM": reverse_index,
-        "\x1bc": reset, "!p": soft_reset,
+        RESET: reset, "!p": soft_reset,
         "A": up, "B": down, "C": right, "D": left, "E": next_line, "F": previous_line, "G": to_column,
         "H": to_position, "I": tab, "Z": tab_back, "`": to_column, "a": right, "d": to_row, "e": down, "f": to_position,
         "s": save_cursor, "u": restore_cursor,
@@ -283,7 +303,51 @@ ACTIONS: MappingProxyType[str, Action] = MappingProxyType(
 )  # fmt: skip
 
 
-@lru_cache(maxsize=4096)
-def actions(controls: str) -> list[tuple[Action, Numbers]]:
-    """What to do for a match of ``ansi.CONTROLS``. Bells, charsets, queries and the like do nothing here."""
-    return [(ACTIONS[name], numbers) for name, numbers in ansi.commands(controls) if name in ACTIONS]
+# Several in a row are one with the sum of their numbers.
+_ADDITIVE = frozenset(
+    {left, right, up, down, next_line, previous_line, tab, tab_back, index, line_feed, reverse_index}
+    | {insert_characters, delete_characters, insert_lines, delete_lines, scroll_down}
+)
+# Of any other, a second one with the same numbers changes nothing.
+_CUMULATIVE = frozenset({scroll_up, repeat})
+
+Program = list[tuple[Action, Numbers]]
+
+
+def program(controls: str) -> Program:
+    """What to do for a match of ``CONTROLS`` in ``ansi``. Bells, charsets, queries and the like do nothing here."""
+    steps = [(ACTIONS[name], numbers) for name, numbers in commands(controls) if name in ACTIONS]
+    return steps if len(steps) < 2 else _joined(steps)  # noqa: PLR2004  only several can be joined
+
+
+def _joined(steps: Program) -> Program:
+    joined = steps[:1]
+    for step in steps[1:]:
+        act, numbers = step
+        last, before = joined[-1]
+        if act is last and act in _ADDITIVE:
+            joined[-1] = act, ((before[0] or 1) + (numbers[0] or 1), 0)
+        elif act is erase_in_line and numbers[0] in {0, 2} and _to_start(last, before):
+            joined[-1] = clear_line, numbers
+        elif step != joined[-1] or act in _CUMULATIVE:
+            joined.append(step)
+    return joined
+
+
+def _to_start(act: Action, numbers: Numbers) -> bool:
+    return act is carriage_return or (act is to_column and numbers[0] <= 1)
+
+
+class _Programs(dict[str, Program]):
+    """``program`` of all short matches, remembered within a bound."""
+
+    def __missing__(self, controls: str) -> Program:
+        steps = program(controls)
+        if len(controls) <= _LONGEST_REMEMBERED:
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[controls] = steps
+        return steps
+
+
+PROGRAMS = _Programs()

@@ -12,6 +12,8 @@ from bot.core.terminal.cells import WRAPPED
 
 GAP = " … "
 
+_AT_ONCE = 64  # rows
+
 
 class Page:
     """One screen's rows. ``history`` is how many rows are kept of those that scrolled out."""
@@ -22,11 +24,14 @@ class Page:
         self.saved = (0, 0)  # the cursor's saved column and row
         self.kept = rows + history
         self._slack = self.kept  # rows are dropped in batches
-        self.forget_history()
+        self._forget()
 
     def forget_history(self) -> None:
         """Drop all that scrolled out, uncounted."""
         del self.lines[: -self.rows]
+        self._forget()
+
+    def _forget(self) -> None:
         self._dropped = 0  # lines that ended in rows no longer held
         self._filled = 0  # the same, up to the last one that isn't blank
         self._open = False  # whether the last dropped row's line goes on in the first held one
@@ -35,11 +40,10 @@ class Page:
     @property
     def count(self) -> int:
         """How many lines there are, dropped ones too, trailing blank ones not."""
-        end = self._filled_rows()
+        end = _filled_rows(self.lines)
         if not end:
             return self._filled
-        ended = sum(not row.endswith(WRAPPED) for row in self.lines[: end - 1])
-        return self._dropped + ended + 1
+        return self._dropped + _ended_lines(self.lines[: end - 1]) + 1
 
     def backwards(self) -> Iterator[tuple[str, bool]]:
         """The lines that are held, from the last one that isn't blank: their cells, and whether these are all.
@@ -47,7 +51,7 @@ class Page:
         A line that begins in a dropped row is given as its first row, ``GAP``, and the rows held.
         """
         self.trim()
-        end = self._filled_rows()
+        end = _filled_rows(self.lines)
         while end:
             start = end - 1
             while start and self.lines[start - 1].endswith(WRAPPED):
@@ -83,18 +87,32 @@ class Page:
         self._dropped += text.count("\n") + 1
         return True
 
-    def _filled_rows(self) -> int:
-        end = len(self.lines)
-        while end and not self.lines[end - 1].strip():
-            end -= 1
-        return end
-
     def _drop(self, count: int) -> None:
-        for row in self.lines[:count]:
-            if not self._open:
-                self._start = row
-            if row.strip():
-                self._filled = self._dropped + 1
-            self._open = row.endswith(WRAPPED)
-            self._dropped += not self._open
+        rows = self.lines[:count]
         del self.lines[:count]
+        filled = _filled_rows(rows)
+        if filled:
+            self._filled = self._dropped + _ended_lines(rows[: filled - 1]) + 1
+        start = len(rows)
+        while start and rows[start - 1].endswith(WRAPPED):
+            start -= 1
+        going_on = start < len(rows)
+        if going_on and (start or not self._open):
+            self._start = rows[start]
+        if rows:
+            self._open = going_on
+        self._dropped += _ended_lines(rows)
+
+
+def _filled_rows(rows: list[str]) -> int:
+    """How many rows there are up to the last one that isn't blank; many blank ones at a time."""
+    end = len(rows)
+    while end and not "".join(rows[max(0, end - _AT_ONCE) : end]).strip():
+        end = max(0, end - _AT_ONCE)
+    while end and not rows[end - 1].strip():
+        end -= 1
+    return end
+
+
+def _ended_lines(rows: list[str]) -> int:
+    return len(rows) - "".join(rows).count(WRAPPED)

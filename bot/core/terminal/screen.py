@@ -3,14 +3,15 @@
 Rows are strings (see ``page``), so a run of text costs a slice, not a step for each character. Colours are not kept.
 """
 
-import re
+# ruff: noqa: FURB136, PLR1730  these run for every few bytes, and min() and max() take three times as long
 
 from bot.core.terminal.cells import PAD, WRAPPED, Cells, cut, rest
 from bot.core.terminal.page import Page
 
-HISTORY = 400  # rows kept of those that scrolled out: more than a message can show
+HISTORY = 100  # rows kept of those that scrolled out: more than a message can show, of which there may be a thousand
 
-_CELL = re.compile(f".{PAD}?", re.DOTALL)
+
+_BLANK = [""]
 
 
 class Screen:
@@ -66,7 +67,7 @@ class Screen:
     @property
     def scrolls(self) -> bool:
         """Whether every line feed scrolls the whole screen."""
-        return self.y == self.bottom == self.rows - 1 and not self.top
+        return self.y == self.rows - 1 and self.y == self.bottom and not self.top
 
     def display(self) -> list[str]:
         """The screen's rows as text, without blanks at their ends."""
@@ -84,8 +85,9 @@ class Screen:
             run, marks = self._cells.encode(run)
             if marks:
                 self._mark(marks)
-        if run:  # there may have been nothing but marks
-            self.put(run)
+            if not run:  # there was nothing but marks
+                return
+        self.put(run)
 
     def put(self, cells: str) -> None:
         """Write cells at the cursor."""
@@ -94,16 +96,19 @@ class Screen:
         if end > self.columns or self.insert:
             self._put_slowly(cells)
             return
-        at = self.y - self.rows
-        row = self._lines[at]
-        if len(row) == x:
-            self._lines[at] = row + cells
-        elif len(row) < x:
-            self._lines[at] = row.ljust(x) + cells
-        elif len(row) <= end and not x:
-            self._lines[at] = cells
+        lines, at = self._lines, self.y - self.rows
+        row = lines[at]
+        size = len(row)
+        if size == x:
+            lines[at] = row + cells
+        elif size < x:
+            lines[at] = row.ljust(x) + cells
+        elif size <= end and not x:
+            lines[at] = cells
+        elif row.isascii() or (row[x] != PAD and row[end : end + 1] != PAD):
+            lines[at] = row[:x] + cells + row[end:]
         else:
-            self._lines[at] = cut(row, x) + cells + rest(row, end)
+            lines[at] = cut(row, x) + cells + rest(row, end)
         self.x = end
 
     def _put_slowly(self, run: str) -> None:
@@ -111,49 +116,74 @@ class Screen:
         if not self.autowrap:
             self._put_clipped(run)
             return
-        while run:
-            room = self.columns - self.x
-            if run[room : room + 1] == PAD:
-                room -= 1  # a wide character isn't divided
-            self._put_fitting(run[:room])
-            run = run[room:]
-            if run:
-                self.row = cut(self.row, self.x) + WRAPPED
-                self.feed()
-                self.x = 0
+        start, x, columns = 0, self.x, self.columns
+        while True:
+            end = start + columns - x
+            if run[end : end + 1] == PAD:
+                end -= 1  # a wide character isn't divided
+            if end >= len(run):
+                break
+            lines, at = self._lines, self.y - self.rows
+            row = lines[at]
+            lines[at] = (row if len(row) == x < columns else cut(row, x)) + run[start:end] + WRAPPED
+            self.feed(1)
+            start, x = end, 0
+        self.x = x
+        self._put_fitting(run[start:])
 
     def _put_clipped(self, run: str) -> None:
         """Without autowrap what comes after the last column is written over it."""
-        room = max(self.columns - self.x, 1)
-        if run.isascii() and len(run) > room:
-            run = run[: room - 1] + run[-1]
-        for cell in _CELL.findall(run):
-            self.x = min(self.x, self.columns - len(cell))
-            self._put_fitting(cell)
+        room = self.columns - self.x
+        if run[room : room + 1] == PAD:
+            room -= 1
+        if room > 0:
+            self._put_fitting(run[:room])
+        # Of all that is written over the last column only the last character stays, and the blank that a narrow one
+        # makes of a wide one's first half.
+        over = run[max(room, 0) :]
+        wide = over.rfind(PAD)
+        for cell in (over[wide - 1 : wide + 1] if wide > 0 else "", over[wide + 1 :][-1:]):
+            if cell:
+                self.x = min(self.x, self.columns - len(cell))
+                self._put_fitting(cell)
 
     def _put_fitting(self, cells: str) -> None:
-        if self.insert:
-            self.insert_blanks(len(cells))
-        row, x = self.row, self.x
-        self.x = x + len(cells)
-        self.row = cut(row, x) + cells + rest(row, self.x)
+        lines, at, x = self._lines, self.y - self.rows, self.x
+        row = lines[at]
+        self.x = end = x + len(cells)
+        if not self.insert:
+            lines[at] = cut(row, x) + cells + rest(row, end) if row else cells.rjust(end)
+            return
+        row = row.removesuffix(WRAPPED)
+        row = cut(row, x) + cells + rest(row, x)
+        lines[at] = row if len(row) <= self.columns else cut(row, self.columns)
 
     def erase_right(self) -> None:
         """Erase the cursor's row from the cursor on."""
-        at = self.y - self.rows
-        row = self._lines[at]
-        if self.x < len(row):
-            self._lines[at] = cut(row, self.x) if self.x else ""
+        lines, at = self._lines, self.y - self.rows
+        row, x = lines[at], self.x
+        if x < len(row):
+            lines[at] = cut(row, x) if x else ""
 
     def insert_blanks(self, count: int) -> None:
         """Blanks at the cursor; what stands there moves right, and out at the edge."""
-        row = self.row.removesuffix(WRAPPED)
-        moved = cut(row, self.x) + " " * min(count, self.columns) + rest(row, self.x)
-        self.row = cut(moved, min(self.columns, len(moved)))
+        lines, at, x, columns = self._lines, self.y - self.rows, self.x, self.columns
+        row = lines[at]
+        if count > columns:
+            count = columns
+        if row.isascii() and x <= len(row) <= columns:
+            lines[at] = (row[:x] + " " * count + row[x:])[:columns]
+            return
+        row = row.removesuffix(WRAPPED)
+        row = cut(row, x) + " " * count + rest(row, x)
+        lines[at] = row if len(row) <= columns else cut(row, columns)
 
     def repeat(self, count: int) -> None:
         """Write the character before the cursor again; at most a row of it, so that a few bytes can't become megabytes."""
-        self._put_slowly(self._before()[1] * min(count, self.columns))
+        x, row = self.x, self._lines[self.y - self.rows]
+        cell = row[-1] if 0 < x == len(row) < self.columns and row.isascii() else self._before()[1]
+        if cell:
+            self.put(cell * (count if count < self.columns else self.columns))
 
     def _mark(self, marks: str) -> None:
         """Put zero-width characters onto the character before the cursor."""
@@ -164,23 +194,32 @@ class Screen:
 
     def _before(self) -> tuple[int, str]:
         """The column and the cells of the character before the cursor; no cells at the row's start."""
-        row, end = self.row.removesuffix(WRAPPED), self.x
+        end = self.x
         if not end:
             return 0, ""
+        row = self.row.removesuffix(WRAPPED)
         x = end - 2 if row[end - 1 : end] == PAD else end - 1
         return x, row[x : x + 2] if row[x + 1 : x + 2] == PAD else row[x:end] or " "
 
     # --- scrolling
 
-    def feed(self) -> None:
-        """To the next row, same column; at the bottom margin the region scrolls."""
-        if self.y == self.bottom:
-            if self.scrolls:
-                self._lines.append("")
-            else:
-                self.scroll_up(1)
-        elif self.y < self.rows - 1:
-            self.y += 1
+    def feed(self, count: int) -> None:
+        """To the next row, so many times, same column; at the bottom margin the region scrolls."""
+        y, bottom = self.y, self.bottom
+        if y < bottom:
+            self.y = y + count if y + count < bottom else bottom
+            count -= self.y - y
+            if count:
+                self.feed(count)
+        elif y > bottom:  # below the region
+            self.y = y + count if y + count < self.rows else self.rows - 1
+        elif self.top:
+            self.delete_rows(self.top, count)
+        elif bottom == self.rows - 1:
+            self._lines.extend(_BLANK if count == 1 else _BLANK * count)
+        else:
+            end = len(self._lines) - self.rows + bottom + 1
+            self._lines[end:end] = _BLANK * count
 
     def scroll_up(self, count: int) -> None:
         """Scroll the region. What leaves at the screen's top is kept, as in xterm."""
@@ -192,19 +231,31 @@ class Screen:
 
     def delete_rows(self, first: int, count: int) -> None:
         """Delete rows; those below, up to the bottom margin, move up, and blank ones come in."""
-        count = min(count, self.bottom - first + 1)
-        base = len(self._lines) - self.rows
+        lines, most = self._lines, self.bottom - first + 1
+        if count > most:
+            count = most
+        base = len(lines) - self.rows
         end = base + self.bottom + 1
-        self._lines[end:end] = [""] * count
-        del self._lines[base + first : base + first + count]
+        if count == 1:  # half the time of slices
+            lines.insert(end, "")
+            del lines[base + first]
+            return
+        lines[end:end] = _BLANK * count
+        del lines[base + first : base + first + count]
 
     def insert_rows(self, first: int, count: int) -> None:
         """Insert blank rows; those below, up to the bottom margin, move down and out."""
-        count = min(count, self.bottom - first + 1)
-        base = len(self._lines) - self.rows
+        lines, most = self._lines, self.bottom - first + 1
+        if count > most:
+            count = most
+        base = len(lines) - self.rows
         end = base + self.bottom + 1
-        del self._lines[end - count : end]
-        self._lines[base + first : base + first] = [""] * count
+        if count == 1:  # half the time of slices
+            del lines[end - 1]
+            lines.insert(base + first, "")
+            return
+        del lines[end - count : end]
+        lines[base + first : base + first] = _BLANK * count
 
     def blank(self, first: int, end: int) -> None:
         """Empty the rows from ``first`` up to, not including, ``end``."""
