@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Test processes; more than two cores, since most tests wait for a socket or a clock for a part of their time.
 WORKERS ?= 3
 
-.PHONY: demo test check format coverage bench lock clean
+.PHONY: demo test check format coverage bench chaos lock clean
 
 demo: .venv/runtime
 	$(BIN)/python -m bot demo $(ARGS)
@@ -25,14 +25,22 @@ format: .venv/dev
 coverage: .venv/dev
 	$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
-# Acknowledgements while ten runs stream, beside a bare Bolt app and a bare aiohttp handler, in one run.
-bench: .venv/dev
-	$(BIN)/python -m tests.bench.ack $(ARGS)
+# Each beside its peers in one run: a table here, figures and pictures in docs.
+BENCHES := staleness decoding terminal ack fan_in flood end_to_end
+bench: .venv/bench
+	@for name in $(BENCHES); do \
+		$(BIN)/python -m tests.bench.$$name --json docs/bench-$$name.json --png docs/bench-$$name.png || exit 1; \
+	done
+
+# For example: make chaos ARGS='--rounds 100 --seed 7 --database postgres --workers 3'
+chaos: .venv/dev
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 # Needs uv. The files name packages and hashes only.
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $(LOCK) pyproject.toml -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $(LOCK) --extra dev pyproject.toml -o requirements-dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $(LOCK) --extra dev --extra bench pyproject.toml -o requirements-bench.txt
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -44,6 +52,10 @@ lock:
 .venv/dev: requirements-dev.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@ .venv/runtime
+
+.venv/bench: requirements-bench.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@ .venv/dev .venv/runtime
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov dist

@@ -1,4 +1,4 @@
-"""The command line: ``python -m bot serve``, ``demo`` or ``migrate``."""
+"""The command line: ``python -m bot serve``, ``worker``, ``migrate``, ``doctor`` or ``demo``."""
 
 import argparse
 import asyncio
@@ -30,8 +30,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="run the bot")
     serve.set_defaults(run=_serve)
+    worker = commands.add_parser("worker", help="execute runs only, beside others on a PostgreSQL database")
+    worker.set_defaults(run=_worker)
     migrate = commands.add_parser("migrate", help="bring the database's schema up to date")
     migrate.set_defaults(run=_migrate)
+    doctor = commands.add_parser("doctor", help="check settings, tokens, database and what can be reached")
+    doctor.set_defaults(run=_doctor)
     demo = commands.add_parser("demo", help="see it work on this machine, with nothing to sign up for")
     _demo_arguments(demo)
     demo.set_defaults(run=_demo)
@@ -45,12 +49,25 @@ def _serve(_: argparse.Namespace) -> int:
     return asyncio.run(serve(load()))
 
 
+def _worker(_: argparse.Namespace) -> int:
+    from bot.app import serve  # noqa: PLC0415  as above
+    from bot.settings import load  # noqa: PLC0415  as above
+
+    return asyncio.run(serve(load(), web=False))
+
+
 def _migrate(_: argparse.Namespace) -> int:
     from bot.settings import load  # noqa: PLC0415  as above
     from bot.store.migrate import migrate  # noqa: PLC0415  as above
 
     asyncio.run(migrate(load().database_url))
     return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from bot.doctor import doctor  # noqa: PLC0415  as above
+
+    return doctor()
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,12 @@
     BotError
     ├── SettingsError            the start ends with one line for each problem
     ├── StoreUnavailable         the user is told; nothing was started
+    ├── QueueFull                the user is told; nothing was stored
+    ├── RunLost                  another process took the run over: stop, and touch nothing of it any more
     ├── SlackError
     │   ├── SlackLimited         wait retry_after seconds, then again; every message of that method
     │   ├── SlackUnavailable     Slack or the way to it failed: try again later
+    │   │   └── SlackUnsure      and it may have been done all the same: look before it is done again
     │   ├── MessageGone          this message can't be edited any more: stop editing it
     │   ├── ChannelClosed        nothing can be posted there (not a member, archived, gone): tell the user elsewhere
     │   ├── SlackUnauthorized    the token was refused: stop, an operator must act
@@ -37,6 +40,14 @@ class StoreUnavailable(BotError):
     """The database did not answer, or not in time."""
 
 
+class QueueFull(BotError):
+    """As many runs wait in the workspace as may."""
+
+
+class RunLost(BotError):
+    """A run is another process's now, since this one was taken for dead."""
+
+
 class SlackError(BotError):
     """A call of Slack's Web API that failed; ``code`` is Slack's own word for it."""
 
@@ -54,7 +65,11 @@ class SlackLimited(SlackError):
 
 
 class SlackUnavailable(SlackError):
-    """Slack answered 5xx, something unreadable, or nothing in time."""
+    """Slack or the way to it failed: no connection, 5xx, something unreadable, or nothing in time."""
+
+
+class SlackUnsure(SlackUnavailable):
+    """The same after the call was sent, so that it may have had its effect: what was to be posted may be there."""
 
 
 class MessageGone(SlackError):

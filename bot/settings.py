@@ -60,6 +60,20 @@ def _path_on(github_url: str | None, address: str) -> str:
     return parts.path.strip("/") if parts.hostname in hosts else ""
 
 
+def _on_a_server(address: str) -> str:
+    """The part of a database's address that follows its scheme."""
+    try:
+        parts = urlsplit(address)
+        complete = address.startswith("//") and parts.path.strip("/") and parts.port != 0
+    except ValueError:  # an impossible port, as where a password holds an @ or a slash that is not escaped
+        complete = False
+    if not complete or any(char.isspace() for char in address):
+        raise ValueError(
+            "should be postgresql://USER:PASSWORD@HOST/NAME, with %-escapes for special characters in it."
+        )
+    return address
+
+
 def _listed(value: Any) -> Any:
     """``a, b`` as ``("a", "b")``."""
     if not isinstance(value, str):
@@ -113,10 +127,15 @@ class Settings(BaseSettings):
         default=None, description="a GitHub token with access to the repositories"
     )
     database_url: str = Field(
-        default="sqlite:///bot.db", validate_default=True, repr=False, description="sqlite:///PATH"
+        default="sqlite:///bot.db",
+        validate_default=True,
+        repr=False,
+        description="sqlite:///PATH or postgresql://…",
     )
     port: int = Field(default=3000, ge=0, le=65535, description="a port number from 1 to 65535")
     max_concurrent_runs: int = Field(default=50, ge=1, description="a whole number from 1 on")
+    max_runs_per_workspace: int | None = Field(default=None, ge=1, description="a whole number from 1 on")
+    max_queued_runs: int = Field(default=1000, ge=1, description="a whole number from 1 on")
     max_runs_per_user: int | None = Field(default=None, ge=1, description="a whole number from 1 on")
     max_runs_per_channel: int | None = Field(default=None, ge=1, description="a whole number from 1 on")
     max_runs_per_day: int | None = Field(default=None, ge=1, description="a whole number from 1 on")
@@ -152,19 +171,29 @@ class Settings(BaseSettings):
 
     @field_validator("database_url", mode="after")
     @classmethod
-    def _async_database(cls, value: str) -> str:
-        """SQLAlchemy's name for the same database with an asynchronous driver."""
-        scheme, colon, rest = value.partition(":")
-        dialect = scheme.partition("+")[0].lower()
-        if dialect in {"postgres", "postgresql"}:
+    def _with_driver(cls, value: str) -> str:
+        """SQLAlchemy's name for the same database with the driver that is used."""
+        scheme, _, rest = value.partition(":")
+        kind = scheme.partition("+")[0].lower()
+        if kind in {"postgres", "postgresql"}:
+            return f"postgresql+psycopg:{_on_a_server(rest)}"
+        if kind != "sqlite" or not rest:
             raise ValueError(
-                "names a PostgreSQL database, which this version does not support yet: use sqlite:///PATH."
+                "should be sqlite:///PATH for a file, or postgresql://USER:PASSWORD@HOST/NAME for a server."
             )
-        if dialect != "sqlite" or not colon:
-            raise ValueError("should be the address of an SQLite database, such as sqlite:///bot.db.")
         if rest != "//" and not rest.startswith("///"):
             raise ValueError("needs three slashes before a path, such as sqlite:///bot.db.")
-        return f"sqlite+aiosqlite:{rest}"
+        return f"sqlite:{rest}"
+
+    @field_validator("embedded_worker", mode="after")
+    @classmethod
+    def _worked_by_somebody(cls, value: bool, info: ValidationInfo) -> bool:
+        # Where the database's address is wrong, that has a line of its own.
+        if not value and info.data.get("database_url", "").startswith("sqlite:"):
+            raise ValueError(
+                "can only be false on PostgreSQL, where `bot worker` executes runs: on SQLite nobody would."
+            )
+        return value
 
     @model_validator(mode="wrap")
     @classmethod

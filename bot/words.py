@@ -22,7 +22,11 @@ STOP_TASK_QUESTION = "Hide this task from now on? The service can't end one task
 STOP_QUESTION = "Stop this run? The agent's work so far stays on its branch."
 OPEN_FORM, OPEN_LINK = "Open form", "Open link"
 STOP, STOP_CONFIRMED, STOP_DENIED = "Stop", "Stop run", "Keep running"
+SEND_NOW, SEND_NOW_DENIED, DROP = "Send now", "Keep waiting", "Drop"
+SEND_NOW_QUESTION = "Send this reply before the others? What is running in this thread is stopped first; the agent's work so far stays on its branch. Nothing else is lost: the other replies wait on, in their order."
 RETRY, RETRY_FAILED = "Retry", "Retry failed"
+RERUN = "Rerun"
+RERUN_QUESTION = "Stop this run, if it is still going, and start your request as it reads now? The agent's work so far stays on its branch."
 EDIT = "Edit"
 
 # The home tab and the settings form, as plain text.
@@ -106,7 +110,7 @@ def help_text(repo: str | None, command: str = COMMAND, readme: str | None = Non
     where = f"This channel works on {code(repo)}." if repo else "This channel has no repository yet."
     setting = code(f"{command} repo {repo or 'acme/web'}")
     option = "" if repo else "repo=acme/web "
-    more = f"<{readme}|README>" if readme else "README"
+    more = f"<{readme}|README>" if readme else "README; whoever set me up here has it"
     return "\n".join(
         (
             f"Ask a coding agent to work on a repository. {where}",
@@ -130,6 +134,19 @@ def not_in_channel(request: str, bot: str | None = None) -> str:
     """The bot can't post where it was asked; ``bot`` is its own user id, as far as it is known."""
     invited = f"<@{bot}>" if bot and is_user_id(bot) else "@code"
     return f"I'm not in this channel. `/invite {invited}` and try again: your request was:\n{code_block(request)}"
+
+
+def channel_closed(code: str, channel: str, request: str) -> str:
+    """The bot can't post where it was asked; ``code`` is Slack's word for the reason."""
+    if code == "is_archived":
+        reason = "This channel is archived, so I can't post here. Unarchive it, or ask in another one."
+    elif code not in {"not_in_channel", "channel_not_found"}:
+        reason = "I'm not allowed to post in this channel. Ask an admin to allow it, or ask in another one."
+    elif channel.startswith("D"):
+        reason = "I'm not part of this conversation. Write to me directly, or ask in a channel."
+    else:
+        return not_in_channel(request)
+    return with_request(reason, request)
 
 
 _DENIED = MappingProxyType(
@@ -197,22 +214,70 @@ def not_changed(refusal: str) -> str:
     return f"{refusal.removesuffix(' Nothing was started.')} Your request waits as it was before the edit."
 
 
+def rerun_offer(run: str) -> str:
+    """The request of a running run was edited."""
+    return (
+        f"You changed your request while {code(run, 40)} works on it. It goes on as it was asked; *{RERUN}* stops it "
+        "and starts the changed one."
+    )
+
+
+def edit_mistake(refusal: str) -> str:
+    """The request of a running run was edited into one that can't be; ``refusal`` says why."""
+    return (
+        f"{refusal.removesuffix(' Nothing was started.')} Your run goes on as it was asked before the edit."
+    )
+
+
+def edit_goes_on() -> str:
+    """The request of a running run was edited into something that is none, such as `stop`."""
+    return "Your run goes on as it was asked: an edit doesn't stop it. Press *Stop* on its message."
+
+
+def rerunning(old: str, new: str) -> str:
+    """*Rerun* was pressed; the old one ends, or has ended already."""
+    return f"{code(new, 40)} does what your request says now, in place of {code(old, 40)}."
+
+
+def already_asked(run: str) -> str:
+    """*Rerun* of a request that has been taken on as it reads."""
+    return f"{code(run, 40)} was asked just what your request says now. Nothing more was started."
+
+
+def message_unread() -> str:
+    """*Rerun*, while Slack doesn't say what the request's message says."""
+    return f"I can't read your request from Slack right now, so nothing was changed. Press *{RERUN}* again in a minute."
+
+
+def message_gone() -> str:
+    """*Rerun* of a request whose message was deleted."""
+    return "Your request's message was deleted, so there is nothing to start. Write it anew."
+
+
 def store_unavailable(request: str) -> str:
     """The database is away."""
     return with_request("I can't start runs right now (database unreachable).", request)
 
 
+def queue_full(request: str) -> str:
+    """As many runs wait as may."""
+    sentence = "The queue is full: as many runs wait already as may. Try again when some have ended."
+    return with_request(sentence, request) if request.strip() else sentence
+
+
 def draining(request: str) -> str:
     """The bot is on its way down and takes no new work."""
-    return with_request("I'm restarting; try again in a minute.", request)
+    sentence = "I'm restarting; try again in a minute."
+    return with_request(sentence, request) if request.strip() else sentence
 
 
 def unexpected(request: str) -> str:
     """Something of ours went wrong behind a request; the log has the rest."""
-    sentence = "Something went wrong on my side; an admin finds the reason in my log."
-    return (
-        f"{sentence} Before you try again, see `{COMMAND} status`. Your request was:\n{code_block(request)}"
+    sentence = (
+        "Something went wrong on my side; an admin finds the reason in my log. "
+        f"Before you try again, see `{COMMAND} status`."
     )
+    return f"{sentence} Your request was:\n{code_block(request)}" if request.strip() else sentence
 
 
 def form_same_name(number: int) -> str:
@@ -255,6 +320,33 @@ def stale_button(state: RunState) -> str:
     if state.ended:
         return f"This run has already ended: {state_word(state)}."
     return f"This run is still going: {state_word(state)}. Stop it first, or wait for its end."
+
+
+def retried() -> str:
+    """A *Retry* of what was retried before."""
+    return "This was retried already, so nothing more was started."
+
+
+def reply_started(state: RunState) -> str:
+    """A button of a waiting reply's message, pressed when it waits no more."""
+    if state.ended:
+        return f"This reply waits no more: {state_word(state)}. Nothing was changed."
+    return "This reply has started already, so it waits no more. Press *Stop* on its message to stop it."
+
+
+def sent_first(free: bool) -> str:
+    """A reply was put first, and there was nothing to stop; ``free``: nor is there anything to wait for."""
+    if free:
+        return "Nothing had to be stopped: this reply is first in its thread, and starts now."
+    return (
+        "Nothing had to be stopped: nothing else is running in this thread. This reply is first in it now, and starts "
+        "as soon as a place is free: too many other runs are going on."
+    )
+
+
+def sent_first_after_end() -> str:
+    """A reply was put first where the running one was about to end already."""
+    return "Nothing had to be stopped: what ran before this reply is ending already. This one is first, and starts then."
 
 
 def repo_set(repo: str) -> str:
@@ -356,8 +448,8 @@ def home_unavailable() -> str:
     return "I can't read the runs right now (database unreachable). This page comes back by itself."
 
 
-def home_press_failed() -> str:
-    """A button of the home tab did nothing, because the database is away."""
+def press_failed() -> str:
+    """A button did nothing, because the database is away."""
     return "That didn't work (database unreachable). Try again in a minute."
 
 
@@ -375,6 +467,20 @@ def how_to_begin(repo: str | None, command: str = COMMAND) -> str:
             "Reply in its thread to go on from there, or press *Stop*.",
             f"Set your own repository and branch below; `{command} help` shows the rest.",
         )
+    )
+
+
+def suggestions(repo: str | None) -> tuple[tuple[str, str], ...]:
+    """Up to four prompts to begin with in a direct message: what the button says, and what it sends. Plain text."""
+    help_ = ("What can I ask?", "help")
+    if repo is None:
+        return (("Choose my repository", "settings"), ("What is running?", "status"), help_)
+    where = one_line(repo, 50)
+    return (
+        (f"Explain {where}", "Explain how this repository is organised, and where a newcomer begins to read"),
+        (f"Find a bug in {where}", "Find a bug in this repository, and fix it with a test that shows it"),
+        (f"Add a test to {where}", "Find an important part that no test covers, and add tests for it"),
+        help_,
     )
 
 
@@ -434,6 +540,26 @@ def shut_down() -> str:
 def stopped_by(user: str) -> str:
     """Someone stopped the run."""
     return f"Stopped by {mention(user)}."
+
+
+def stopped_for_change(user: str) -> str:
+    """Someone changed their request, and had it started anew."""
+    return f"Stopped by {mention(user)} to start the changed request."
+
+
+def stopped_for_reply(user: str) -> str:
+    """Someone stopped the run because a waiting reply was more urgent."""
+    return f"Stopped by {mention(user)} to send a newer reply."
+
+
+def put_first_by(user: str) -> str:
+    """On a reply that waits, and that someone put before the others."""
+    return f"Put first by {mention(user)}."
+
+
+def dropped_by(user: str) -> str:
+    """Someone took a waiting reply back, with its button."""
+    return f"Dropped by {mention(user)} before it began."
 
 
 def task_stopped_by(user: str) -> str:

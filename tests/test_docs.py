@@ -117,7 +117,7 @@ def test_the_settings_table_has_every_variable_with_its_default() -> None:
 def test_every_variable_that_is_mentioned_exists() -> None:
     spans = code(README + (ROOT / "CHANGELOG.md").read_text())
     named = {span.split("=")[0] for span in spans if re.fullmatch(r"[A-Z]+_[A-Z_]+(=.*)?", span)}
-    assert named - {"AGENT_ANSWER", "AGENT_MODEL"} <= VARIABLES.keys()
+    assert named - {"AGENT_ANSWER", "AGENT_MODEL", "TEST_DATABASE_URL"} <= VARIABLES.keys()
 
 
 @pytest.mark.usefixtures("bare")
@@ -233,6 +233,7 @@ def test_the_reactions_are_the_bots() -> None:
 
 def test_the_buttons_are_the_bots() -> None:
     assert {words.STOP, words.RETRY, words.RETRY_FAILED} <= set(code(section("What messages show")))
+    assert {words.SEND_NOW, words.DROP, words.RERUN} <= set(code(section("In a run's thread")))
 
 
 # Commands of the shell
@@ -275,8 +276,9 @@ def test_the_targets_of_make_exist() -> None:
 
 
 def test_the_procfile_starts_what_the_readme_says() -> None:
-    (command,) = re.findall(r"^web: (.+)$", (ROOT / "Procfile").read_text(), re.MULTILINE)
-    assert f"`{command}`" in section("Deploy it")
+    processes = dict(re.findall(r"^(\w+): (.+)$", (ROOT / "Procfile").read_text(), re.MULTILINE))
+    assert processes.keys() == {"release", "web", "worker"}
+    assert set(processes.values()) <= set(code(section("Deploy it")))
 
 
 # The house

@@ -81,3 +81,18 @@ def test_a_database_that_cannot_be_used_is_one_line(here: Path, capsys: pytest.C
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("The bot could not start")
     assert "secret" not in line
+
+
+def test_a_worker_without_a_database_to_share_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["worker"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "PostgreSQL" in line
+
+
+def test_a_file_that_nobody_would_work_on_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EMBEDDED_WORKER", "false")
+    assert main(["serve"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("EMBEDDED_WORKER can only be false on PostgreSQL")

@@ -53,9 +53,10 @@ def test_the_defaults_are_the_contracts(monkeypatch: pytest.MonkeyPatch) -> None
         "cloudcoding_api_url": "https://api.cloudcoding.ai",
         "cloudcoding_idle_timeout": 900,
         "github_url": "https://github.com",
-        "database_url": "sqlite+aiosqlite:///bot.db",
+        "database_url": "sqlite:///bot.db",
         "port": 3000,
         "max_concurrent_runs": 50,
+        "max_queued_runs": 1000,
         "embedded_worker": True,
         "shutdown_grace": 20,
         "retention_days": 30,
@@ -79,9 +80,11 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         CLOUDCODING_IDLE_TIMEOUT="0.5",
         GITHUB_URL="https://github.example/",
         GITHUB_TOKEN="ghp_test",
-        DATABASE_URL="sqlite:////var/lib/bot.db",
+        DATABASE_URL="postgres://bot:pass@db.example/bot",
         PORT="0",
         MAX_CONCURRENT_RUNS="7",
+        MAX_RUNS_PER_WORKSPACE="5",
+        MAX_QUEUED_RUNS="9",
         EMBEDDED_WORKER="no",
         SHUTDOWN_GRACE="2.5",
         RETENTION_DAYS="1",
@@ -98,8 +101,9 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.cloudcoding_default_repo == "acme/api"
     assert settings.cloudcoding_idle_timeout == 0.5
     assert settings.github_url == "https://github.example"
-    assert settings.database_url == "sqlite+aiosqlite:////var/lib/bot.db"
+    assert settings.database_url == "postgresql+psycopg://bot:pass@db.example/bot"
     assert (settings.port, settings.max_concurrent_runs, settings.embedded_worker) == (0, 7, False)
+    assert (settings.max_runs_per_workspace, settings.max_queued_runs) == (5, 9)
     assert (settings.shutdown_grace, settings.retention_days) == (2.5, 1)
     assert settings.allowed_users == ("U1", "U2")
     assert settings.allowed_channels == ("*",)
@@ -177,6 +181,9 @@ def test_installation_by_oauth_is_said_to_be_missing(monkeypatch: pytest.MonkeyP
         ("CLOUDCODING_IDLE_TIMEOUT", "inf", "seconds above 0"),
         ("SHUTDOWN_GRACE", "-1", "seconds from 0"),
         ("EMBEDDED_WORKER", "secret-value", "true or false"),
+        ("EMBEDDED_WORKER", "false", "only be false on PostgreSQL"),
+        ("MAX_RUNS_PER_WORKSPACE", "0", "a whole number from 1"),
+        ("MAX_QUEUED_RUNS", "none", "a whole number from 1"),
         ("LOG_LEVEL", "secret-value", "debug, info"),
         ("LOG_FORMAT", "secret-value", "console or json"),
         ("SLACK_API_URL", "secret-value", "https://"),
@@ -191,12 +198,13 @@ def test_installation_by_oauth_is_said_to_be_missing(monkeypatch: pytest.MonkeyP
         ("CLOUDCODING_DEFAULT_REPO", "https://gitlab.example/a/b", "owner/name"),
         ("CLOUDCODING_DEFAULT_REPO", "https://github.com/a", "owner/name"),
         ("CLOUDCODING_DEFAULT_REPO", "https://[secret-value/a/b", "owner/name"),
-        ("DATABASE_URL", "postgresql://me:secret-value@db/x", "does not support yet"),
-        ("DATABASE_URL", "postgres://me:secret-value@db/x", "does not support yet"),
-        ("DATABASE_URL", "postgresql+asyncpg://me:secret-value@db/x", "does not support yet"),
-        ("DATABASE_URL", "mysql://me:secret-value@db/x", "SQLite"),
-        ("DATABASE_URL", "secret-value.db", "SQLite"),
-        ("DATABASE_URL", "sqlite", "SQLite"),
+        ("DATABASE_URL", "postgresql://me:secret-value@db", "USER:PASSWORD@HOST/NAME"),
+        ("DATABASE_URL", "postgres://me:secret/value@db/x", "%-escapes"),
+        ("DATABASE_URL", "postgresql:me:secret-value@db/x", "USER:PASSWORD@HOST/NAME"),
+        ("DATABASE_URL", "postgresql://me:secret-value@db:x/x", "USER:PASSWORD@HOST/NAME"),
+        ("DATABASE_URL", "mysql://me:secret-value@db/x", "sqlite:///PATH"),
+        ("DATABASE_URL", "secret-value.db", "sqlite:///PATH"),
+        ("DATABASE_URL", "sqlite", "sqlite:///PATH"),
         ("DATABASE_URL", "sqlite://secret-value.db", "three slashes"),
         ("SLACK_BOT_TOKEN", "xoxb-secret-value\nxoxb-secret-value", "line break"),
         ("CLOUDCODING_API_KEY", "secret-value\tx", "line break"),
@@ -234,14 +242,18 @@ def test_a_default_repository_may_be_an_address(
 @pytest.mark.parametrize(
     ("value", "url"),
     [
-        ("sqlite://", "sqlite+aiosqlite://"),
-        ("sqlite:///data/bot.db", "sqlite+aiosqlite:///data/bot.db"),
-        ("sqlite+aiosqlite:////data/bot.db", "sqlite+aiosqlite:////data/bot.db"),
+        ("sqlite://", "sqlite://"),
+        ("sqlite:///data/bot.db", "sqlite:///data/bot.db"),
+        ("sqlite+aiosqlite:////data/bot.db", "sqlite:////data/bot.db"),
+        ("postgres://me:pw@db/x", "postgresql+psycopg://me:pw@db/x"),
+        (
+            "postgresql://me:p%40@db:5433/x?sslmode=require",
+            "postgresql+psycopg://me:p%40@db:5433/x?sslmode=require",
+        ),
+        ("postgresql+psycopg:///x?host=/run", "postgresql+psycopg:///x?host=/run"),
     ],
 )
-def test_a_database_gets_its_asynchronous_driver(
-    monkeypatch: pytest.MonkeyPatch, value: str, url: str
-) -> None:
+def test_a_database_gets_its_driver(monkeypatch: pytest.MonkeyPatch, value: str, url: str) -> None:
     given(monkeypatch, DATABASE_URL=value)
     assert load().database_url == url
 

@@ -14,16 +14,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Self
+from itertools import islice
+from typing import Self, get_args
 
 import aiohttp
 
 from bot.clock import Clock
-from bot.cloudcoding.events import Broken, Event, Unknown, interpret
+from bot.cloudcoding.events import Broken, Event, Unknown, interpret_run
 from bot.cloudcoding.problem import problem_in, shortened
 from bot.cloudcoding.request import GITHUB_URL, InvokeRequest
-from bot.core.sse import ServerSentEvent, SSEDecoder
+from bot.core.sse import Run, SSEDecoder
 from bot.errors import UpstreamBusy, UpstreamCut, UpstreamRefused
+from bot.meter import Meter
 
 __all__ = ["CloudCoding", "EventStream", "InvokeRequest", "RetryPolicy", "Tally", "Timeouts"]
 
@@ -32,6 +34,7 @@ _LARGEST_PROBLEM = 64 * 2**10
 _PROBLEM_SECONDS = 10.0  # for a refusal's body: its status alone would do
 _STREAM_TYPES = frozenset({"", "text/event-stream", "text/plain", "application/octet-stream"})
 _MOST_KINDS = 20
+_NAMES: dict[type[Event], str] = {kind: kind.__name__.lower() for kind in get_args(Event)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,13 @@ class EventStream:
     connection broke or fell silent.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, idle: float) -> None:
-        self._response = response
+    def __init__(self, response: aiohttp.ClientResponse, idle: float, meter: Meter) -> None:
+        self._meter = meter
+        self._content = response.content
         self._idle = idle
+        self._loop = asyncio.get_running_loop()
+        self._since: float | None = None  # when the wait for the next chunk began, while there is one
+        self._watch = self._loop.call_later(idle, self._look)
         self._decoder = SSEDecoder()
         self._ended = False
         self._cut: UpstreamCut | None = None
@@ -114,34 +121,51 @@ class EventStream:
             raise cut
         raise StopAsyncIteration
 
-    async def _next(self) -> list[ServerSentEvent]:
+    async def _next(self) -> list[Run]:
         """The events of the next chunk as it comes. Lines are the decoder's business: aiohttp limits theirs."""
+        self._since = self._loop.time()
         try:
-            chunk = await self._response.content.readany()
+            chunk = await self._content.readany()
         except TimeoutError as error:
             return self._broken_off(f"silent for {self._idle:g} s", error)
         except (aiohttp.ClientError, OSError) as error:
             return self._broken_off(f"the connection broke: {type(error).__name__}", error)
+        finally:
+            self._since = None
         if chunk:
-            return self._decoder.feed(chunk)
+            return self._decoder.feed_runs(chunk)
         self._ended = True
-        return self._decoder.close()
+        return self._decoder.close_runs()
 
-    def _broken_off(self, reason: str, error: Exception) -> list[ServerSentEvent]:
+    def _broken_off(self, reason: str, error: Exception) -> list[Run]:
         """Remember the cut for later, and save what had arrived before it: aiohttp keeps that back behind the error."""
         self._ended = True
         self._cut = UpstreamCut(reason)
         self._cut.__cause__ = error
-        content = self._response.content
-        content.set_exception(None)  # type: ignore[arg-type]  # its one way to take an exception back
-        return self._decoder.feed(b"".join(iter(content.read_nowait, b"")))
+        self._content.set_exception(None)  # type: ignore[arg-type]  # its one way to take an exception back
+        return self._decoder.feed_runs(b"".join(iter(self._content.read_nowait, b"")))
 
-    def _interpreted(self, raw: list[ServerSentEvent]) -> list[Event]:
-        events = [event for one in raw for event in interpret(one)]
-        for event in events:
-            self._counts[type(event)] += 1
-            if isinstance(event, Unknown) and len(self._kinds) < _MOST_KINDS:
-                self._kinds[event.kind] = None
+    def _look(self) -> None:
+        """Whether it has been silent for too long: one timer for many chunks, where aiohttp's is a new one for each."""
+        silent = 0.0 if self._since is None else self._loop.time() - self._since
+        if silent < self._idle:
+            self._watch = self._loop.call_later(self._idle - silent, self._look)
+        else:
+            self._content.set_exception(TimeoutError())
+
+    def close(self) -> None:
+        """Watch it no longer."""
+        self._watch.cancel()
+
+    def _interpreted(self, runs: list[Run]) -> list[Event]:
+        events = [event for run in runs for event in interpret_run(run)]
+        counts = Counter(map(type, events))
+        for kind, count in counts.items():
+            self._counts[kind] += count
+            self._meter.events[_NAMES[kind]] += count
+        if Unknown in counts:
+            kinds = dict.fromkeys(event.kind for event in events if isinstance(event, Unknown))
+            self._kinds = dict.fromkeys(islice(self._kinds | kinds, _MOST_KINDS))
         return events
 
 
@@ -160,7 +184,9 @@ class CloudCoding:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         github_url: str = GITHUB_URL,
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter or Meter()
         self._session = session
         self._url = f"{url.rstrip('/')}/invoke/stdout"
         self._headers = {
@@ -184,9 +210,11 @@ class CloudCoding:
         again.
         """
         response = await self._open(json.dumps(request.body(self._github_url)).encode())
+        stream = EventStream(response, self._timeouts.idle, self._meter)
         try:
-            yield EventStream(response, self._timeouts.idle)
+            yield stream
         finally:
+            stream.close()
             response.close()  # not release(): that would first read what is left
 
     async def _open(self, content: bytes) -> aiohttp.ClientResponse:
@@ -207,6 +235,7 @@ class CloudCoding:
 
     async def _attempt(self, content: bytes) -> aiohttp.ClientResponse:
         limits = self._timeouts
+        begun = self._clock.monotonic()
         try:
             # A connection has its own limit, so what runs out here is the wait for an answer to a request that was sent.
             async with asyncio.timeout(limits.connect + limits.headers):
@@ -215,14 +244,19 @@ class CloudCoding:
                     data=io.BytesIO(content),  # a file is sent in pieces; of large bytes aiohttp warns
                     headers=self._headers,
                     allow_redirects=False,  # the API key is for this host alone
-                    timeout=aiohttp.ClientTimeout(total=None, connect=limits.connect, sock_read=limits.idle),
+                    timeout=aiohttp.ClientTimeout(
+                        total=None, connect=limits.connect, sock_read=limits.headers
+                    ),
                 )
+                _stop_timing(response)
         except aiohttp.ConnectionTimeoutError as error:
             raise _BusyError(None, f"no connection within {limits.connect:g} s") from error
         except TimeoutError as error:
             raise UpstreamCut(f"no answer within {limits.headers:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise _BusyError(None, type(error).__name__) from error
+        self._meter.answers[str(response.status)] += 1
+        self._meter.answer.add(self._clock.monotonic() - begun)
         try:
             await self._check(response)
         except BaseException:
@@ -255,6 +289,14 @@ class CloudCoding:
             return None
         moment = date if date.tzinfo else date.replace(tzinfo=UTC)
         return max(0.0, moment.timestamp() - self._clock.wall())
+
+
+def _stop_timing(response: aiohttp.ClientResponse) -> None:
+    """End aiohttp's own watch over silence, which costs a timer for each chunk; EventStream watches with one."""
+    protocol = response.connection.protocol if response.connection else None
+    if protocol is not None:
+        protocol.read_timeout = None
+        protocol.start_timeout()
 
 
 def _media_type(response: aiohttp.ClientResponse) -> str:

@@ -8,16 +8,18 @@ both, and the bare objects of the service's older endpoint, work too.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 
 from bot.cloudcoding.problem import problem_text, shortened
-from bot.core.sse import ServerSentEvent
+from bot.core.sse import Run, ServerSentEvent
 
 TASK_NAME_CHARS = 200
 FAILURE_CHARS = 2000
 _THREAD_ID_CHARS = 200
+_AT_ONCE = 32  # payloads; one odd one among them costs their speed to them all
 
 _AI = frozenset({"ai", "AIMessage", "AIMessageChunk", "assistant"})
 _HUMAN = frozenset({"human", "HumanMessage", "user"})
@@ -28,12 +30,20 @@ _JSON_TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", int
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(u[dD][89a-fA-F]\w\w)|.)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Stdout:
-    """A piece of a task's output, never empty; ``task`` is ``None`` where the service named none."""
+class Stdout(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    forbid_unknown_fields=True,
+    rename={"task": "task_name", "text": "stdout"},
+):
+    """A piece of a task's output, never empty; ``task`` is ``None`` where the service named none.
 
-    task: str | None
-    text: str
+    Not a dataclass as the rarer events are: nearly every event's data is just this, and is decoded into it.
+    """
+
+    task: str | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,34 +98,84 @@ class Broken:
 Event = Stdout | Answer | ThreadNamed | Failure | Push | Unknown | Broken
 
 
-class _Piece(msgspec.Struct, forbid_unknown_fields=True):
-    """The data of nearly every event."""
-
-    stdout: str
-    task_name: str | None = None
+class _Custom(msgspec.Struct, gc=False, forbid_unknown_fields=True, tag_field="event", tag="custom"):
+    data: Stdout
 
 
-class _PieceInEnvelope(msgspec.Struct, forbid_unknown_fields=True):
-    event: Literal["custom"]
-    data: _Piece
+class _Updates(msgspec.Struct, gc=False, forbid_unknown_fields=True, tag_field="event", tag="updates"):
+    data: msgspec.Raw
 
 
-_named_piece = msgspec.json.Decoder(_Piece)
-_piece_in_envelope = msgspec.json.Decoder(_PieceInEnvelope)
+_stdout = msgspec.json.Decoder(Stdout)
+_stdout_in_envelope = msgspec.json.Decoder(_Custom)
+_stdouts = msgspec.json.Decoder(list[Stdout | None])
+_envelopes = msgspec.json.Decoder(list[_Custom | _Updates | None])
 
 
 class _UnreadableError(Exception):
     """Data that is no JSON; the message says why in our own words."""
 
 
+def interpret_run(run: Run) -> list[Event]:
+    """What ``interpret`` gives for each of the run's events, all in one list; in half the time for usual ones."""
+    found: list[Event] = []
+    for at in range(0, len(run.data), _AT_ONCE):
+        some = run.data[at : at + _AT_ONCE]
+        found += _together(run.event, some) or [
+            said for data in some for said in interpret(ServerSentEvent(run.event, data))
+        ]
+    return found
+
+
+def _together(name: str, payloads: list[bytes]) -> list[Event]:
+    r"""The same where all of them are usual ones, and no name or text needs a second look; else nothing.
+
+    They are decoded as one array, in one call. That can't take for usual what isn't by itself (``{"stdout": "a`` and
+    ``b"}``, say, or two objects in one payload): between two of them stands ``,null\n,``, whose line feed may not
+    stand in a string, and whose ``,null`` may not stand in an object. The types know no array but the outermost, and no
+    key unseen; in the agent's state, which isn't looked into here, a line feed is looked for. So each of these
+    commas parts two elements of the outermost array, and where it has no more elements than they part, no payload has
+    a comma between two of its own.
+    """
+    array = b"[%b]" % b",null\n,".join(payloads)
+    try:
+        found = _stdouts.decode(array) if name == "custom" else _out_of_envelopes(array)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return []
+    if len(found) != 2 * len(payloads) - 1:
+        return []
+    pieces = [piece for piece in found if type(piece) is Stdout and piece.text]
+    names = {piece.task for piece in pieces}
+    if not all(task is None or _shown(task) == task for task in names):
+        return []
+    if len(pieces) == len(payloads):
+        return [*pieces]
+    events: list[Event] = []
+    for data, said in zip(payloads, found[::2], strict=True):
+        if type(said) is Stdout and said.text:
+            events.append(said)
+        elif type(said) is msgspec.Raw and b"\n" not in bytes(said):
+            events += interpret(ServerSentEvent(name, data))
+        else:
+            return []
+    return events
+
+
+def _out_of_envelopes(array: bytes) -> list[Stdout | msgspec.Raw | None]:
+    return [envelope.data if envelope else None for envelope in _envelopes.decode(array)]
+
+
 def interpret(event: ServerSentEvent) -> list[Event]:
     """What ``event`` says, in the order thread, output, answer, push, failure; empty for a mere sign of life."""
     data = event.data
     try:
-        piece = _named_piece.decode(data) if event.event == "custom" else _piece_in_envelope.decode(data).data
-        return [Stdout(_task_name(piece.task_name), piece.stdout)] if piece.stdout else []
+        piece = _stdout.decode(data) if event.event == "custom" else _stdout_in_envelope.decode(data).data
     except (msgspec.MsgspecError, ValueError, RecursionError):
+        piece = Stdout()
+    if not piece.text:  # anything else, or nothing
         return _interpret_slowly(event.event, data.strip())
+    shown = piece.task if piece.task is None else _shown(piece.task)
+    return [piece if shown == piece.task else Stdout(shown, piece.text)]
 
 
 def _interpret_slowly(name: str, data: bytes) -> list[Event]:
@@ -213,6 +273,13 @@ def _task_name(value: Any) -> str | None:
     if not value.isprintable():
         value = "".join(char for char in value[: 10 * TASK_NAME_CHARS] if char.isprintable())
     return value.strip()[:TASK_NAME_CHARS] or None
+
+
+_remembered = lru_cache(maxsize=256)(_task_name)  # for short ones, which come over and over
+
+
+def _shown(name: str) -> str | None:
+    return _remembered(name) if len(name) <= TASK_NAME_CHARS else _task_name(name)
 
 
 def _thread_id(data: dict[str, Any]) -> str | None:

@@ -75,6 +75,11 @@ class Limits:
     channel: int | None = None
     day: int | None = None
 
+    @property
+    def any(self) -> bool:
+        """Whether there is one at all: else nobody need count."""
+        return not (self.user is None and self.channel is None and self.day is None)
+
     def exceeded(self, usage: Usage) -> tuple[Exceeded, int] | None:
         """The first limit that is reached, and its number."""
         reached = (

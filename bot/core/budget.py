@@ -1,19 +1,43 @@
 """How many calls Slack lets through: a token bucket that learns from Slack's answers.
 
-Slack publishes a rate for each method and no burst, so both are beliefs: a refusal (HTTP 429) lowers them, and
-success raises them again, slowly, up to what was assumed at first.
+Slack publishes a rate for each method and no burst, and may change both, so they are beliefs.
+
+- A refusal (HTTP 429) silences the bucket for ``Retry-After``; then one call flies alone, until one is let through.
+- The believed burst is halved. The rate is, too, at first. From the second refusal on Slack's own bucket is known to
+  have been empty at the one before, so that what it let through since then, by the time, is what it really grants.
+  So a budget of two fifths is found with two refusals in half a minute, one of a tenth with three in a minute. Where
+  the calls had come in a spurt, the burst is the likelier reason, and more of the rate is kept.
+- Success raises the beliefs again every 10 s: by a tenth up to nearly the rate that was refused last, then by 2 %, so
+  that a budget which was found is tried anew about once a minute.
+- Beyond what is documented they rise by half of that, and only after a quarter of an hour's worth of calls that went
+  well while every token was needed: whether there is more can't be known without a refusal where there isn't. Each
+  one there is followed by twice the patience.
+- Calls follow one another, so that of many that are refused only one has to be told: each waits for the answer of
+  the one before, though not for long, since a slow Slack must not cost any tokens.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 ENOUGH = 1e-6  # how much of a token may be missing, so that rounding never makes a call wait for ever
 
 _BURST_KEPT = 0.5  # of the believed burst, after a refusal
-_RATE_KEPT = 0.9  # of the believed rate, after a refusal
+_UNKNOWN_RATE_KEPT = 0.5  # of the believed rate, while nothing is known
+_RATE_KEPT_AFTER_SPURT = 0.75
+_MOST_OF_BURST = 0.8  # is let through: then it wasn't the burst that was too large
+_LEAST_KEPT, _MOST_KEPT = 0.3, 0.9  # of the believed rate, when something is
+_PACED = 0.8  # of the time between two calls, at the believed rate
+_WINDOW = 60.0  # seconds back from a refusal that tell of the rate
+_SPURT = 5.0  # seconds; more than twice the calls that the rate gives for them are a spurt
 _LOWEST_RATE = 0.02  # of the nominal rate: below that, Retry-After alone sets the pace
-_REGAINED = 0.01  # of the nominal figures, for each
+_HIGHEST = 4.0  # times the nominal budget
+_REGAINED_FAST = 0.1  # of the believed figures, up to nine tenths of the rate refused last, for each
+_REGAINED, _RAISED = 0.02, 0.01  # likewise, up to the nominal ones and beyond them
 _REGAIN_EVERY = 10.0  # seconds of success
+_CAUTION = 20.0  # seconds after a silence in which nothing is regained
+_PATIENCE = 900.0  # seconds in which every token was needed and no call refused, before trying for more
 _SHORTEST_SILENCE = 1.0  # seconds: Slack counts Retry-After in whole ones, so 0 would only mean "very soon"
+_LONGEST_TURN = 0.25  # seconds for which a call waits for the answer of the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +51,36 @@ class Budget:
 class Bucket:
     """The tokens of one budget: each call takes one, and they come back at the believed rate.
 
-    Times are seconds on any clock that never goes back. After a refusal nothing may be sent until Slack's
-    ``Retry-After`` is over, and then one call at a time until one of them was let through.
+    Times are seconds on any clock that never goes back. ``share`` is the part of the budget that is ours: the
+    beliefs are about the whole, ``rate`` and ``burst`` are the part.
     """
 
-    def __init__(self, nominal: Budget, now: float) -> None:
+    def __init__(self, nominal: Budget, now: float, share: float = 1.0) -> None:
         self.nominal = nominal
-        self.rate = nominal.rate
-        self.burst = nominal.burst
         self.epoch = 0  # how many refusals were learned from
-        self._tokens = nominal.burst
+        self._believed = nominal
+        self._share = share
+        self._tokens = self.burst
         self._as_of = now  # when there were that many tokens; in the future while Slack wants silence
         self._in_flight = 0
         self._one_at_a_time = False
+        self._taken = now  # when the last call was
         self._regained = now
+        self._strained = 0.0  # seconds of success while every token was needed
+        self._patience = _PATIENCE
+        self._too_fast = nominal.rate  # the believed rate that was refused last
+        self._refused: float | None = None  # when the last lesson was
+        self._passes: deque[float] = deque()  # when calls were let through, since then and in the window
+
+    @property
+    def rate(self) -> float:
+        """Calls a second."""
+        return self._believed.rate * self._share
+
+    @property
+    def burst(self) -> float:
+        """Calls at once, at least one."""
+        return max(1.0, self._believed.burst * self._share)
 
     def level(self, now: float) -> float:
         """How many tokens there are."""
@@ -48,18 +88,20 @@ class Bucket:
 
     def may_send(self, now: float) -> bool:
         """Whether a call may go out, if there are tokens for it."""
-        return self._as_of <= now and not (self._one_at_a_time and self._in_flight)
+        return self._as_of <= now and not (self._in_flight and now < self._turn_over)
 
     def time_of(self, level: float, now: float) -> float | None:
         """When a call that needs ``level`` tokens may go out; ``None``: not before a call in flight is answered."""
-        if self._one_at_a_time and self._in_flight:
+        if self._in_flight and self._one_at_a_time:
             return None
-        return max(now, self._as_of, self._as_of + (level - self._tokens) / self.rate)
+        turn = self._turn_over if self._in_flight else now
+        return max(now, turn, self._as_of, self._as_of + (level - self._tokens) / self.rate)
 
     def take(self, now: float) -> int:
         """Send one call; returns the epoch, to be told with its answer."""
         self._set_level(self.level(now) - 1, now)
         self._in_flight += 1
+        self._taken = now
         return self.epoch
 
     def give_back(self, now: float) -> None:
@@ -77,11 +119,13 @@ class Bucket:
         if epoch != self.epoch:
             return  # sent before the last refusal: says nothing about what holds since
         self._one_at_a_time = False
+        self._passes.append(now)
+        self._forget_passes(now)
+        if self.level(now) <= self.burst / 2 + 1:
+            self._strained += 1 / self.rate
         if now - self._regained >= _REGAIN_EVERY:
             self._regained = now
-            self._believe(
-                self.rate + _REGAINED * self.nominal.rate, self.burst + _REGAINED * self.nominal.burst, now
-            )
+            self._rise(now)
 
     def refused(self, epoch: int, retry_after: float, now: float) -> None:
         """The call of that epoch got a 429; nothing may be sent for ``retry_after`` seconds."""
@@ -89,26 +133,92 @@ class Bucket:
         if epoch == self.epoch:  # calls that flew together are refused together: one lesson, not many
             self.epoch += 1
             self._one_at_a_time = True
-            self._believe(self.rate * _RATE_KEPT, self.burst * _BURST_KEPT, now)
+            self._learn(now)
         # One token will be there when the silence ends, for the call that then flies alone.
         self._tokens = 1.0
         self._as_of = max(self._as_of, now + max(retry_after, _SHORTEST_SILENCE))
-        self._regained = self._as_of  # a silence is no success
+        self._regained = self._as_of + _CAUTION - _REGAIN_EVERY
+
+    def pause(self, seconds: float, now: float) -> None:
+        """Another process was refused for so long: nothing may be sent until then."""
+        self._set_level(self.level(now), now)
+        self._tokens = min(self._tokens, 1.0)
+        self._as_of = max(self._as_of, now + max(seconds, _SHORTEST_SILENCE))
+
+    def give_share(self, share: float, now: float) -> None:
+        """From now on that part of the budget is ours, more than 0 and at most 1."""
+        level = self.level(now) * min(1.0, share / self._share)  # a larger part comes with no more tokens
+        self._share = share
+        self._set_level(level, now)
+        self._tokens = min(self._tokens, self.burst)
 
     def at_rest(self, now: float) -> bool:
         """Whether a new bucket would be no different."""
         return (
             not self._in_flight
             and not self._one_at_a_time
-            and self.rate == self.nominal.rate
-            and self.level(now) >= self.nominal.burst
+            and self._believed == self.nominal
+            and self.level(now) >= self.burst
         )
+
+    @property
+    def _turn_over(self) -> float:
+        """Until when the next call waits for the answer of the last one."""
+        return float("inf") if self._one_at_a_time else self._taken + _LONGEST_TURN
 
     def _set_level(self, tokens: float, now: float) -> None:
         if now >= self._as_of:  # during a silence the level is fixed: what was taken before it is forgotten
-            self._tokens, self._as_of = tokens, now
+            self._tokens, self._as_of = min(tokens, self.burst), now
 
-    def _believe(self, rate: float, burst: float, now: float) -> None:
+    def _rise(self, now: float) -> None:
+        believed, nominal = self._believed, self.nominal
+        if believed.rate >= nominal.rate and self._strained >= self._patience:
+            self._believe(self._scaled(1 + _RAISED, 1 + _RAISED), now)
+        else:
+            regained = _REGAINED_FAST if believed.rate < _MOST_KEPT * self._too_fast else _REGAINED
+            better = self._scaled(1 + regained, 1 + regained)
+            rate = max(believed.rate, min(better.rate, nominal.rate))
+            burst = max(believed.burst, min(better.burst, nominal.burst))
+            self._believe(Budget(rate, burst), now)
+
+    def _learn(self, now: float) -> None:
+        kept = self._rate_kept(now)
+        if self._believed.rate > self.nominal.rate:  # it was worth a try
+            self._patience *= 2
+            kept = max(kept, self.nominal.rate / self._believed.rate)
+        self._too_fast = self._believed.rate
+        self._believe(self._scaled(kept, _BURST_KEPT), now)
+        self._refused, self._strained = now, 0.0
+        self._passes.clear()
+
+    def _rate_kept(self, now: float) -> float:
+        """How much of the believed rate can be true, after a refusal."""
+        self._forget_passes(now)
+        spurt = sum(time > now - _SPURT for time in self._passes)
+        if 1 + 2 * self.rate * _SPURT < spurt < _MOST_OF_BURST * self.burst:
+            return _RATE_KEPT_AFTER_SPURT
+        if self._refused is None:
+            return _UNKNOWN_RATE_KEPT
+        granted = len(self._passes) / min(_WINDOW, now - self._refused)
+        least = _UNKNOWN_RATE_KEPT if self._burst_used(now) else _LEAST_KEPT
+        return min(_MOST_KEPT, max(least, granted / self.rate))
+
+    def _burst_used(self, now: float) -> bool:
+        """Whether the refused call followed the one before faster than the rate, so that the burst may be to blame."""
+        return bool(self._passes) and now - self._passes[-1] < _PACED / self.rate
+
+    def _forget_passes(self, now: float) -> None:
+        while self._passes and self._passes[0] < now - _WINDOW:
+            self._passes.popleft()
+
+    def _scaled(self, rate: float, burst: float) -> Budget:
+        return Budget(self._believed.rate * rate, self._believed.burst * burst)
+
+    def _believe(self, budget: Budget, now: float) -> None:
         self._set_level(self.level(now), now)
-        self.rate = min(self.nominal.rate, max(rate, _LOWEST_RATE * self.nominal.rate))
-        self.burst = min(self.nominal.burst, max(burst, 1.0))
+        lowest = _LOWEST_RATE * self.nominal.rate
+        self._believed = Budget(
+            min(_HIGHEST * self.nominal.rate, max(budget.rate, lowest)),
+            min(_HIGHEST * self.nominal.burst, max(budget.burst, 1.0)),
+        )
+        self._tokens = min(self._tokens, self.burst)

@@ -1,8 +1,7 @@
-"""The order in which the messages of one budget are sent."""
+"""The order in which the messages of one budget are sent; the reasons are in :mod:`bot.core.schedule`."""
 
 import math
-from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Generic, TypeVar
@@ -13,11 +12,18 @@ from bot.core.rhythm import Rhythm
 K = TypeVar("K", bound=Hashable)
 
 _LIVE_INTERVAL = 1.0  # seconds between two live edits of one message: faster than that, nobody reads
-_IDLE_SPARE = 0.5  # how much of what isn't reserved must be left over before a clock may tick
-_LOOKS = (
-    20  # how often, while each waiting message gets one edit, to look whether one has become worth its price
-)
-_SHORTEST_LOOK, _LONGEST_LOOK = 0.05, 1.0  # seconds between two such looks
+_KEPT = 0.4  # of the burst for urgent messages: four of Slack's ten
+_KEPT_FOR_EACH, _MOST_KEPT = 0.005, 0.65  # and so much more for each live message, up to that
+_KEPT_BESIDE_ROLLUP = 0.21  # where a roll-up tells of the ends, and there are more than could be prepared for
+_CROWD = 8  # messages that are more than that
+_DIP = 0.5  # of what is kept must be left by a roll-up
+_STALE = 0.05  # of its lines may be older than if all had changed: the fewer have, the longer it may wait
+_FEWEST_CHANGED = 0.1  # of the lines, below which it waits no longer
+_OVERFLOWING = 0.025  # of what isn't kept is missing when the bucket is about to overflow
+_IDLE_SPARE = 0.6  # of what isn't kept must be left over before a clock may tick
+_THRIFT = 0.8  # of the price at which all tokens would just be used
+_LOOKS = 20  # how often, while each message gets one edit, to look whether one has become worth its price
+_SHORTEST_LOOK, _LONGEST_LOOK = 0.05, 0.5  # seconds between two such looks
 
 
 class Priority(IntEnum):
@@ -31,11 +37,29 @@ class Priority(IntEnum):
 
 @dataclass(slots=True, eq=False)
 class Owner:
-    """Those messages that share a turn, by their number; ``served`` is when one of them was sent last."""
+    """Those messages that share a turn, by their number; ``served`` is when one of them was sent last.
+
+    ``printing`` of them have live output of their own. ``part`` is what the owner's roll-up takes of its edits, and
+    ``changed`` of its lines are not up to date; ``rolled`` is how often it was sent.
+    """
 
     key: Hashable
     served: float
     messages: int = 0
+    printing: int = 0
+    part: float = 0.0
+    changed: int = 0
+    rolled: int = 0
+
+    @property
+    def round(self) -> float:
+        """The time for one edit of each of its messages, in seconds for each edit a second: the sum of all √w."""
+        return math.sqrt(max(1, self.printing)) / (1 - self.part)
+
+    @property
+    def crowd(self) -> bool:
+        """Whether its messages are so many that their ends couldn't all be prepared for, and a roll-up tells of them."""
+        return self.part > 0 and self.printing > _CROWD
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +74,10 @@ class Flight:
 
 @dataclass(slots=True, eq=False)
 class Message(Generic[K]):
-    """One message; it ``wants`` to be sent since ``since``, or has nothing new (``None``)."""
+    """One message; it ``wants`` to be sent since ``since``, or has nothing new (``None``).
+
+    ``lines`` is not 0 for a roll-up: how many tasks' last lines it shows.
+    """
 
     key: K
     owner: Owner
@@ -60,6 +87,9 @@ class Message(Generic[K]):
     not_before: float = -math.inf
     edited: float = -math.inf
     failures: int = 0
+    lines: int = 0
+    printing: bool = False
+    rolled: int = -1
     flight: Flight | None = None
     rhythm: Rhythm = field(default_factory=Rhythm)
 
@@ -81,10 +111,16 @@ class Message(Generic[K]):
             self.since = min(self.since, since)
         self.wants = priority if self.wants is None else min(self.wants, priority)
 
-    def index(self, weight: float, now: float) -> float:
+    def change_line(self) -> None:
+        """Its line in the roll-up is not up to date."""
+        if self.rolled != self.owner.rolled:
+            self.rolled = self.owner.rolled
+            self.owner.changed += 1
+
+    def index(self, now: float) -> float:
         """How much an edit now would help: W of :mod:`bot.core.schedule`."""
         age = now - self.since
-        return weight * (age * age / 2 + age * self.rhythm.rest(now))
+        return (age * age / 2 + age * self.rhythm.rest(now)) / max(1, self.owner.printing)
 
 
 class Lane(Generic[K]):
@@ -92,69 +128,134 @@ class Lane(Generic[K]):
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
-        self.waiting: dict[K, Message[K]] = {}
+        self.waiting: dict[K, Message[K]] = {}  # what has something to show and isn't in flight
+        self.live: dict[Owner, int] = {}  # how many messages of whom have live output, roll-ups among them
+
+    def begin(self, message: Message[K], lines: int) -> None:
+        """It has live output: from now on it counts, once."""
+        if message.printing and bool(message.lines) == bool(lines):
+            return
+        self.end(message)
+        message.printing, message.lines = True, lines
+        self.live[message.owner] = self.live.get(message.owner, 0) + 1
+        if not message.lines:
+            message.owner.printing += 1
+
+    def end(self, message: Message[K]) -> None:
+        """It has no live output any more, and its end need not be prepared for."""
+        if message.printing:
+            message.printing = False
+            self.live[message.owner] -= 1
+            if not self.live[message.owner]:
+                del self.live[message.owner]
+            if message.lines:
+                message.owner.part = 0.0
+            else:
+                message.owner.printing -= 1
 
     def choose(self, now: float) -> Message[K] | None:
         """Who may be sent now."""
-        if not self.waiting or not self.bucket.may_send(now):
+        if not self.waiting or not self.bucket.may_send(now) or self.bucket.level(now) < 1 - ENOUGH:
             return None
         ready = [message for message in self.waiting.values() if message.ready_at <= now]
         urgent = [message for message in ready if message.urgent]
         if urgent:
-            if self.bucket.level(now) < 1 - ENOUGH:
-                return None
             return min(urgent, key=lambda m: (m.wants, m.owner.served, m.since))
-        spare = self._spare(now)
-        if not ready or spare < -ENOUGH:
+        return self._rollup(ready, now) or self._casual(ready, now)
+
+    def _rollup(self, ready: list[Message[K]], now: float) -> Message[K] | None:
+        """A roll-up whose turn has come."""
+        if self.bucket.level(now) < 1 + self._reserve * _DIP - ENOUGH:
             return None
-        live = [message for message in ready if message.wants is Priority.LIVE]
+        due = [
+            (now - message.edited - self._interval(message, now), message)
+            for message in ready
+            if message.lines and message.wants is Priority.LIVE
+        ]
+        late, message = max(due, key=lambda pair: pair[0], default=(-1.0, None))
+        return message if late >= -ENOUGH else None
+
+    def _interval(self, rollup: Message[K], now: float) -> float:
+        """The seconds between two edits of a roll-up; less where the bucket is about to overflow."""
+        owner = rollup.owner
+        share = owner.part * owner.round / self._round
+        changed = max(owner.changed / rollup.lines, _FEWEST_CHANGED)
+        interval = (1 - _STALE) / (1 - _STALE / changed) / (share * self.bucket.rate)
+        return min(1.0, (1 - self._spare(now)) / _OVERFLOWING) * interval
+
+    @property
+    def _round(self) -> float:
+        return sum(owner.round for owner in self.live)
+
+    def _casual(self, ready: list[Message[K]], now: float) -> Message[K] | None:
+        """Output that is worth a token, or a clock that may tick."""
+        spare = self._spare(now)
+        if spare < -ENOUGH:
+            return None
+        live = [message for message in ready if message.wants is Priority.LIVE and not message.lines]
         if live:
             return self._worth_it(live, spare, now)
-        return min(ready, key=lambda m: m.edited) if spare >= _IDLE_SPARE - ENOUGH else None
+        idle = [message for message in ready if message.wants is Priority.IDLE]
+        return min(idle, key=lambda m: m.edited, default=None) if spare >= _IDLE_SPARE - ENOUGH else None
 
     def next_time(self, now: float) -> float | None:
         """When ``choose`` may have an answer; ``None``: not before a call in flight or an offer changes things."""
         if self.choose(now) is not None:
             return now
-        times = (self._time_of(message, now) for message in self.waiting.values())
+        times = map(self._timetable(now), self.waiting.values())
         return min((time for time in times if time is not None), default=None)
 
     def _worth_it(self, live: list[Message[K]], spare: float, now: float) -> Message[K] | None:
         """The live message whose edit helps most, if that is worth a token."""
-        crowd = Counter(message.owner for message in live)
-        index, best = max(
-            ((message.index(1 / crowd[message.owner], now), message) for message in live),
-            key=lambda pair: pair[0],
-        )
-        # With weights w the round n/R becomes sum(sqrt(w))/R; an owner's k messages of 1/k each add sqrt(k).
-        round_ = sum(math.sqrt(count) for count in crowd.values()) / self.bucket.rate
-        return best if index >= (round_ * (1 - spare)) ** 2 / 2 - ENOUGH else None
+        index, best = max(((message.index(now), message) for message in live), key=lambda pair: pair[0])
+        round_ = self._round / self.bucket.rate
+        price = _THRIFT * round_**2 / 2 * min(1.0, 2 * (1 - spare))
+        return best if index >= price - ENOUGH else None
 
     @property
     def _reserve(self) -> float:
-        """The tokens that are kept for urgent messages: half of them, as long as one is left for the others."""
-        return min(self.bucket.burst / 2, self.bucket.burst - 1)
+        """The tokens that are kept for urgent messages.
 
-    @property
-    def _room(self) -> float:
-        return self.bucket.burst - self._reserve - 1
+        As many as there are messages whose end is still to come, but at most some of the burst, and so that one
+        is left for the others.
+        """
+        burst, live = self.bucket.burst, sum(self.live.values())
+        if any(owner.crowd for owner in self.live):
+            kept = _KEPT_BESIDE_ROLLUP
+        else:
+            kept = min(_MOST_KEPT, _KEPT + _KEPT_FOR_EACH * live)
+        return min(live, kept * burst, burst - 1)
 
     def _spare(self, now: float) -> float:
         """How full the bucket would be above its reserve after one more call, 0…1; below 0 where it is too empty."""
-        left = self.bucket.level(now) - self._reserve - 1
-        if self._room < ENOUGH:
+        reserve = self._reserve
+        left, room = self.bucket.level(now) - reserve - 1, self.bucket.burst - reserve - 1
+        if room < ENOUGH:
             return 1.0 if left >= -ENOUGH else left
-        return left / self._room
+        return left / room
 
-    def _time_of(self, message: Message[K], now: float) -> float | None:
-        kept = 0.0
-        if not message.urgent:
-            kept = self._reserve + (self._room * _IDLE_SPARE if message.wants is Priority.IDLE else 0)
-        tokens = self.bucket.time_of(1 + kept, now)
-        if tokens is None:
-            return None
-        time = max(tokens, message.ready_at)
-        if time > now:
-            return time
-        look = len(self.waiting) / self.bucket.rate / _LOOKS
-        return now + min(_LONGEST_LOOK, max(_SHORTEST_LOOK, look))
+    def _timetable(self, now: float) -> Callable[[Message[K]], float | None]:
+        """When each waiting message may be sent, or should be looked at again."""
+        reserve, room = self._reserve, self.bucket.burst - self._reserve - 1
+        urgent, rollup, live, idle = (
+            self.bucket.time_of(1 + kept, now)
+            for kept in (0, _DIP * reserve, reserve, reserve + _IDLE_SPARE * max(0.0, room))
+        )
+        look = now + min(_LONGEST_LOOK, max(_SHORTEST_LOOK, len(self.waiting) / self.bucket.rate / _LOOKS))
+
+        def time_of(message: Message[K]) -> float | None:
+            ready = message.ready_at
+            if message.wants is Priority.IDLE:
+                tokens = idle
+            elif message.urgent:
+                tokens = urgent
+            elif message.lines:
+                tokens, ready = rollup, max(ready, message.edited + self._interval(message, now))
+            else:
+                tokens = live
+            if tokens is None:
+                return None
+            time = max(tokens, ready)
+            return time if time > now else look
+
+        return time_of

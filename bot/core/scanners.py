@@ -10,6 +10,7 @@ from typing import Protocol
 
 from bot.core.known import KnownValues, Span
 from bot.core.shapes import (
+    COMPLETE,
     KEY_BEGIN,
     KEY_EDGE_MOST,
     KEY_EDGE_UNFINISHED,
@@ -22,6 +23,7 @@ from bot.core.shapes import (
 )
 
 KEY_MOST = 16 * 1024
+_USUAL_TRIES = 16  # places in one chunk of ordinary text at which a token might begin
 CONTEXT = 64  # how much of the text before a place its decision may need
 
 _ESCAPE_BEFORE = re.compile(
@@ -78,7 +80,9 @@ class Tokens:
                 return
             self._rest = None
         undecided = self._unfinished(text, place, final=final)
-        while (start := START.search(text, place)) and start.start() < undecided:
+        tries = 0
+        while (start := _start_of_token(tries).search(text, place)) and start.start() < undecided:
+            tries += 1
             token = TOKEN.match(text, start.start()) if _begins_word(text, start.start()) else None
             place = start.start() + 1
             if token and token.lastgroup:
@@ -190,6 +194,11 @@ def _unfinished_edge(text: str, place: int) -> int:
     """The first place from ``place`` on where a key's first or last line may have begun, or the end."""
     match = KEY_EDGE_UNFINISHED.search(text, max(place, len(text) - KEY_EDGE_MOST))
     return match.start() if match else len(text)
+
+
+def _start_of_token(tries: int) -> re.Pattern[str]:
+    """What to search with, after so many places in one text."""
+    return START if tries < _USUAL_TRIES else COMPLETE
 
 
 def _run(characters: re.Pattern[str], text: str, place: int) -> int:

@@ -3,6 +3,7 @@
 A shape is a sequence of steps, ``(class, least, most)``: so many characters of that class. Patterns built from it:
 
 - ``START`` finds the first three characters fast; ordinary text has few of them.
+- ``COMPLETE`` finds whole tokens, for texts in which nearly everything looks like the beginning of one.
 - ``TOKEN`` matches there as soon as a token has its least length; ``REST`` is how each kind goes on.
 - ``UNFINISHED`` finds what could still become a token when the text ends in the middle of it, which ``re``
   cannot say by itself.
@@ -118,6 +119,14 @@ def _unfinished(steps: tuple[Step, ...]) -> str:
 
 
 START = re.compile("|".join(sorted({_finished((shape.lead + shape.body)[:3]) for shape in SHAPES})))
+# Whether a token may begin here, as far as a look at the characters just before can tell: what ends an escape is a
+# letter after something else, or a digit.
+_MAYBE_WORD = r"(?:(?<![A-Za-z0-9])|(?<=[a-z])(?=[A-Z])|(?<=[^A-Za-z][A-Za-z])|(?<=[\x1b -/][0-9])|(?<=%..)|(?<=\\u....))"
+_ANY = "|".join(_finished(shape.lead + shape.body) for shape in SHAPES)
+COMPLETE = re.compile(f"{_MAYBE_WORD}(?={START.pattern})(?:{_ANY})")
+"""Where ``TOKEN`` matches and may begin. Slower than ``START`` on ordinary text, and many times as fast where nearly
+every character begins what might be a token."""
+
 TOKEN = re.compile(
     "|".join(
         f"(?P<{shape.name}>{_finished(shape.lead)}(?P<{shape.name}_body>{_finished(shape.body)}))"

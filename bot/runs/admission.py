@@ -5,13 +5,14 @@ This comes after the acknowledgement, since it asks Slack. Until a run was admit
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from bot import words
 from bot.clock import Clock
-from bot.core.access import Limits, Policy
+from bot.core.access import Denied, Exceeded, Limits, Policy, Usage
 from bot.core.redact import Secrets
 from bot.core.run import RunState
 from bot.errors import BotError, ChannelClosed, SlackError, SlackLimited, SlackUnavailable, StoreUnavailable
@@ -28,7 +29,20 @@ log = structlog.get_logger("bot.admission")
 
 
 DAY = 86_400.0  # seconds
+LAST = 2**31 - 1  # a place in the order of runs that comes after all of them
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds, while the database is away
+FEW = 4  # requests that are worked on at the same time after their acknowledgement, so that no crowd holds up the next
+LEARNING = 2.0  # seconds that an answer waits for Slack to say which channels are public
+# Reasons that lie in the person or the place, and so hold for the next message too.
+LASTING = frozenset({Denied.DEACTIVATED, Denied.STRANGER, Denied.GUEST, Denied.USER, Denied.CHANNEL})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The sentence that tells someone why they may not, and the reason; ``None`` where Slack wouldn't say who they are."""
+
+    text: str
+    reason: Denied | None = None
 
 
 @dataclass(slots=True)
@@ -47,46 +61,74 @@ class Admission:
     limits: Limits
     clock: Clock
     joined: set[str] = field(default_factory=set)
+    few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FEW))
+    telling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FEW))
 
     async def refusal(self, audience: Audience, repo: str | None) -> str | None:
         """The sentence that tells this person why they may not, or ``None`` where they may."""
+        refused = await self.refused(audience, repo)
+        return refused.text if refused is not None else None
+
+    async def refused(self, audience: Audience, repo: str | None) -> Refused | None:
+        """The same with its reason."""
         try:
             person = await self.messenger.person(audience.workspace, audience.user)
         except (SlackLimited, SlackUnavailable):
-            return words.unknown_person()
+            return Refused(words.unknown_person())
         except SlackError as error:
             log.warning("access.unknown_person", error=str(error))
-            return words.unknown_person()
+            return Refused(words.unknown_person())
         if audience.is_stranger:
             person = replace(person, is_stranger=True)
         denied = self.policy.denies(person, audience.channel, repo)
-        if denied is not None:
-            log.info("access.denied", reason=denied.value, user=audience.user)
-            return words.denied(denied, repo)
-        return None
+        if denied is None:
+            return None
+        log.info("access.denied", reason=denied.value, user=audience.user)
+        return Refused(words.denied(denied, repo), denied)
 
-    async def admit(self, run: Run, audience: Audience) -> None:
+    async def refuse(self, audience: Audience, refused: Refused, *, addressed: bool) -> None:
+        """Tell someone why they may not. Who isn't speaking to the bot is told once in a thread; bots are never told."""
+        if refused.reason is Denied.BOT:
+            return
+        if not addressed and refused.reason in LASTING:
+            where = f"{audience.workspace}:{audience.channel}:{audience.thread_ts}"
+            claim = f"refused:{where}:{audience.user}:{refused.reason}"
+            if not await self.store.claims.claim(claim, self.clock.wall()):
+                return
+        await self.tell(audience, Notice(refused.text))
+
+    async def no_more_today(self, run: Run) -> str | None:
+        """The sentence that says so, where the run's requester has begun as many as one may."""
+        usage = await self.store.runs.usage(replace(run, seq=LAST), self.clock.wall() - DAY)
+        exceeded = self.limits.exceeded(Usage(day=usage.day))
+        return words.limited(*exceeded) if exceeded is not None else None
+
+    async def admit(self, run: Run, audience: Audience, *, addressed: bool = True) -> None:
         """Check, show, and hand to the queue; a run that may not be or can't be shown is dropped.
 
         It is stored already, so that a database that goes away now only delays it. Each step may be repeated.
+        ``addressed`` is false for a reply that doesn't name the bot.
         """
         structlog.contextvars.bind_contextvars(run=run.id, workspace=run.workspace)
         for pause in PAUSES:
             try:
-                await self._admit(run, audience)
+                await self._admit(run, audience, addressed=addressed)
             except StoreUnavailable:
                 log.warning("admission.store_unavailable", pause=pause)
                 await asyncio.sleep(pause)
             else:
                 return
-        await self._admit(run, audience)
+        await self._admit(run, audience, addressed=addressed)
 
-    async def _admit(self, run: Run, audience: Audience) -> None:
-        refusal = await self.refusal(audience, run.invocation.options.repo)
-        if refusal is not None:
-            await self._refuse(run, audience, words.with_request(refusal, self._asked(run)))
+    async def _admit(self, run: Run, audience: Audience, *, addressed: bool) -> None:
+        refused = await self.refused(audience, run.invocation.options.repo)
+        if refused is not None:
+            text = words.with_request(refused.text, self._asked(run))
+            if await self._drop(run, text):
+                await self.refuse(audience, replace(refused, text=text), addressed=addressed)
             return
-        exceeded = self.limits.exceeded(await self.store.runs.usage(run, self.clock.wall() - DAY))
+        async with self.few:
+            exceeded = await self._exceeded(run)
         if exceeded is not None:
             log.info("access.limited", limit=exceeded[0].value, user=run.requester)
             await self._refuse(run, audience, words.with_request(words.limited(*exceeded), self._asked(run)))
@@ -95,7 +137,7 @@ class Admission:
             await self._show(run)
         except ChannelClosed as error:
             log.info("admission.channel_closed", code=error.code)
-            await self._refuse(run, audience, words.not_in_channel(self._asked(run)))
+            await self._refuse(run, audience, words.channel_closed(error.code, run.channel, self._asked(run)))
             return
         except SlackError as error:
             log.error("admission.not_shown", error=str(error))
@@ -104,9 +146,16 @@ class Admission:
         self.home.changed(run.workspace, run.requester)
         self.queue.wake()
 
+    async def _exceeded(self, run: Run) -> tuple[Exceeded, int] | None:
+        """The limit that leaves no room for this run, and its number."""
+        if not self.limits.any:
+            return None
+        return self.limits.exceeded(await self.store.runs.usage(run, self.clock.wall() - DAY))
+
     async def _show(self, run: Run) -> None:
-        place = await self.queue.place(run)
-        newest = await self.store.runs.get(run.id)
+        async with self.few:
+            place = await self.queue.place(run)
+            newest = await self.store.runs.get(run.id)
         if newest is None or newest.state.ended:
             return  # taken back while Slack was asked about its requester
         run = newest
@@ -123,30 +172,55 @@ class Admission:
                 ref = await self.board.show(run, place).posted()
         else:
             ref = message.ref
-        await self.store.runs.posted(run.id, ref.ts, run.thread_ts or ref.ts)
+        if await self.store.runs.posted(run.id, ref.ts, run.thread_ts or ref.ts) is None:
+            self.board.forget(run)  # another process has taken it over
         if run.channel not in self.joined:
             # Without membership Slack doesn't deliver the replies in the thread.
             self.supervisor.start(f"join {run.channel}", self._join(run))
 
     async def _join(self, run: Run) -> bool:
-        joined = await self.messenger.join(Place(run.workspace, run.channel))
+        return await self._join_channel(Place(run.workspace, run.channel))
+
+    async def _join_channel(self, place: Place) -> bool:
+        joined = await self.messenger.join(place)
         if joined:
-            self.joined.add(run.channel)
+            self.joined.add(place.channel)
         return joined
 
+    async def public(self, workspace: str, channels: Iterable[str]) -> set[str]:
+        """Which of these channels, in which there are runs, everybody may see.
+
+        Ids don't tell: a channel is public where the bot could join it. What isn't known since the start is tried here.
+        """
+        named = {channel for channel in channels if channel.startswith("C")}
+        trying = [
+            self.supervisor.start(f"join {channel}", self._join_channel(Place(workspace, channel)))
+            for channel in named - self.joined
+        ]
+        if trying:
+            await asyncio.wait(trying, timeout=LEARNING)
+        return named & self.joined
+
     async def _refuse(self, run: Run, audience: Audience, text: str) -> None:
+        if await self._drop(run, text):
+            await self.tell(audience, Notice(text))
+
+    async def _drop(self, run: Run, text: str) -> bool:
+        """Take it back unseen; false where another process has taken it over, or it has ended."""
         self.board.forget(run)
-        await self.store.runs.end(run.id, RunState.STOPPED, self.clock.wall(), note=text)
+        now = self.clock.wall()
+        ended = await self.store.runs.end(run.id, RunState.STOPPED, now, note=text, own=True, settled=True)
         self.home.changed(run.workspace, run.requester)
-        await self.tell(audience, Notice(text))
+        return ended
 
     async def tell(self, audience: Audience, notice: Notice) -> None:
         """Answer one person; where even that fails, the log has it."""
         try:
-            # What they typed is given back to them, and may hold a token.
-            rows = tuple(replace(row, text=self.secrets.redact(row.text)) for row in notice.rows)
-            safe = replace(notice, text=self.secrets.redact(notice.text), rows=rows)
-            await self.messenger.tell(audience, safe)
+            async with self.telling:
+                # What they typed is given back to them, and may hold a token.
+                rows = tuple(replace(row, text=self.secrets.redact(row.text)) for row in notice.rows)
+                safe = replace(notice, text=self.secrets.redact(notice.text), rows=rows)
+                await self.messenger.tell(audience, safe)
         except BotError as error:
             log.warning("answer.not_delivered", user=audience.user, error=str(error))
 

@@ -23,9 +23,24 @@ def thread_of(run: Run) -> Place:
     return Place(run.workspace, run.channel, run.thread_ts)
 
 
+def status_key(run: Run) -> str:
+    """The name of its status message, by which that is found where nobody knows whether it was posted."""
+    return f"{run.id}:root"
+
+
+def task_key(run: Run, task: int) -> str:
+    """The name of a task's own message."""
+    return f"{run.id}:task:{task}"
+
+
 def combined(run: Run) -> bool:
     """Whether one message is both the run's and its only task's: a reply with a single prompt."""
     return run.in_thread and not run.invocation.tasks
+
+
+def is_reply(run: Run) -> bool:
+    """Whether the run goes on with a conversation, instead of opening one."""
+    return run.in_thread and run.turn > 1
 
 
 def redacted(run: Run, secrets: Secrets) -> tuple[TaskPrompt, ...]:
@@ -62,6 +77,7 @@ def still_frame(
             note=note,
             position=position,
             controls=True,
+            reply=is_reply(run),
         )
     return RunFrame(
         run=run.id,
@@ -73,6 +89,7 @@ def still_frame(
         attempt=run.attempt,
         position=position,
         note=note,
+        reply=is_reply(run),
     )
 
 
@@ -83,6 +100,8 @@ class Board:
         self._editor = editor
         self._secrets = secrets
         self._waiting: dict[str, _Waiting] = {}
+        self._held: dict[str, LiveMessage | None] = {}
+        self._inherited: set[str] = set()
 
     def show(self, run: Run, position: int | None) -> LiveMessage:
         """Post or edit the status message of a queued run; no ``position`` means that it starts at once."""
@@ -97,17 +116,68 @@ class Board:
             waiting.message.touch()
         return waiting.message
 
+    def inherit(self, run: Run) -> None:
+        """It was another process's, which may have posted its message without having stored where."""
+        self._inherited.add(run.id)
+
+    def waiting(self) -> list[Run]:
+        """The runs that are shown here while they wait."""
+        return [waiting.run for waiting in self._waiting.values()]
+
+    def rewrite(self, run: Run) -> None:
+        """Show what a queued run asks now, where it is shown here."""
+        waiting = self._waiting.get(run.id)
+        if waiting is not None:
+            self.show(run, waiting.position)
+
+    def place(self, run_id: str, position: int | None, note: str) -> bool:
+        """Edit the status message of a queued run where its place has changed; false where it isn't shown here."""
+        waiting = self._waiting.get(run_id)
+        if waiting is None:
+            return False
+        if (waiting.position, waiting.run.note) != (position, note):
+            self.show(replace(waiting.run, note=note), position)
+        return True
+
     def _open(self, run: Run) -> LiveMessage:
         place = thread_of(run) if run.in_thread else Place(run.workspace, run.channel)
         ref = MessageRef(run.channel, run.status_ts) if run.status_ts else None
+        since = run.created_at if run.id in self._inherited else None
+        self._inherited.discard(run.id)
         return self._editor.open(
-            place, lambda: still_frame(self._secrets, run, RunState.QUEUED), ref=ref, owner=run.id
+            place,
+            lambda: still_frame(self._secrets, run, RunState.QUEUED),
+            ref=ref,
+            key=status_key(run),
+            since=since,
+            owner=run.id,
         )
 
     def take(self, run: Run) -> LiveMessage:
         """The status message, from now on in the caller's hands."""
         waiting = self._waiting.pop(run.id, None)
-        return waiting.message if waiting else self._open(run)
+        message = waiting.message if waiting else self._open(run)
+        if run.id in self._held:
+            self._held[run.id] = message
+            message.hold()
+        return message
+
+    def hold(self, run_id: str) -> None:
+        """Let nothing be sent of the run's status message until ``release``, whoever takes it."""
+        self._held[run_id] = None
+
+    def release(self, run_id: str) -> None:
+        """The process that showed the run until now does so no more."""
+        message = self._held.pop(run_id, None)
+        if message is not None:
+            message.release()
+
+    async def let_go(self, run_id: str) -> None:
+        """Show the run no more, since another process does; returns when nothing of ours is on its way to Slack."""
+        waiting = self._waiting.pop(run_id, None)
+        if waiting is not None:
+            waiting.message.abandon()
+            await waiting.message.quiet.wait()
 
     async def close(self, run: Run, state: RunState, note: str) -> None:
         """Show the end of a run that never started; returns once Slack has it."""
@@ -119,10 +189,12 @@ class Board:
 
     def forget(self, run: Run) -> None:
         """Show nothing more of this run: it was refused before anything was posted."""
+        self._inherited.discard(run.id)
         waiting = self._waiting.pop(run.id, None)
         if waiting is not None:
             waiting.message.abandon()
 
     def _frame(self, waiting: _Waiting) -> Frame:
         state = RunState.RUNNING if waiting.position is None else RunState.QUEUED
-        return still_frame(self._secrets, waiting.run, state, waiting.position)
+        note = waiting.run.note if state is RunState.QUEUED else ""
+        return still_frame(self._secrets, waiting.run, state, waiting.position, note)

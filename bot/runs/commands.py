@@ -1,15 +1,16 @@
-"""What whole-text commands and buttons do: help, status, stop, retry, repo, settings."""
+"""What whole-text commands and buttons do: help, status, stop, drop, send now, retry, repo, settings."""
 
 from dataclasses import dataclass, replace
 
 from bot import words
 from bot.clock import Clock
+from bot.core.access import Denied
 from bot.core.command import WholeTextCommand, Word
 from bot.core.run import RunState, TaskState
 from bot.model import Audience, Invocation, TaskPrompt
 from bot.runs.admission import Admission
 from bot.runs.ports import Notice, NoticeRow
-from bot.runs.queue import Queue
+from bot.runs.queue import Queue, Sent
 from bot.runs.summary import Summaries
 from bot.runs.supervisor import Supervisor
 from bot.store.records import NewRun, Run
@@ -29,12 +30,13 @@ class Commands:
     summaries: Summaries
     clock: Clock
     default_repo: str | None
+    readme: str | None = None  # the address that `help` points to
 
     async def carry_out(self, command: WholeTextCommand, audience: Audience) -> None:
         """Do what a whole-text command asks, and answer."""
         match command:
             case WholeTextCommand(Word.HELP):
-                await self._tell(audience, words.help_text(await self._repo(audience)))
+                await self._tell(audience, words.help_text(await self._repo(audience), readme=self.readme))
             case WholeTextCommand(Word.STATUS):
                 await self.admission.tell(audience, await self._status(audience))
             case WholeTextCommand(Word.STOP, None):
@@ -78,14 +80,19 @@ class Commands:
         await self.admission.tell(audience, Notice(text, edit_settings=True))
 
     async def _status(self, audience: Audience) -> Notice:
-        runs = await self.store.queue.listing(audience.workspace)
+        runs = await self.store.queue.unended(audience.workspace)
         if not runs:
             return Notice(words.status([]))
-        # A private channel's runs are nobody's business elsewhere: only counted, unless asked from there. Which
-        # channels are public is known by the bot's having been able to join them; their ids don't tell.
-        open_to_all = {channel for channel in self.admission.joined if channel.startswith("C")}
-        shown = [run for run in runs if run.channel in {*open_to_all, audience.channel}]
-        rows = [await self._row(run, audience) for run in shown[:LISTED]]
+        # A private channel's runs are nobody's business elsewhere: only counted, unless asked from there. To guests
+        # and strangers any other channel is a private one.
+        refused = await self.admission.refused(audience, None)
+        seen = {audience.channel}
+        if refused is None or refused.reason in {Denied.USER, Denied.CHANNEL}:
+            seen |= await self.admission.public(audience.workspace, {run.channel for run in runs})
+        shown = [run.run for run in runs if run.channel in seen]
+        async with self.admission.few:
+            listed = await self.store.queue.these(shown[:LISTED])
+            rows = [await self._row(run, audience) for run in listed]
         running = sum(run.state is RunState.RUNNING for run in runs)
         if len(rows) < len(runs):
             rows.append(NoticeRow(words.more_runs(len(runs) - len(rows))))
@@ -132,11 +139,38 @@ class Commands:
         run = await self._find(run_id, audience)
         if run is None or not task.isdecimal() or await self._may_not(run, audience):
             return
-        if not self.queue.stop_task(run, int(task), audience.user):
+        if not await self.queue.stop_task(run, int(task), audience.user):
             run = await self.store.runs.get(run.id) or run
             await self._tell(
                 audience, words.stale_button(run.state) if run.state.ended else words.task_over()
             )
+
+    async def drop(self, run_id: str, audience: Audience) -> None:
+        """Take a waiting reply back. Its own message says who did that."""
+        run = await self._find(run_id, audience)
+        if run is None or await self._may_not(run, audience):
+            return
+        if not await self.queue.drop(run, words.dropped_by(audience.user)):
+            await self._waits_no_more(run, audience)
+
+    async def send_now(self, run_id: str, audience: Audience) -> None:
+        """Put a waiting reply first in its thread and stop what runs there; what that run's message doesn't tell is told."""
+        run = await self._find(run_id, audience)
+        if run is None or await self._may_not(run, audience):
+            return
+        match await self.queue.send_now(run, audience.user):
+            case Sent.TOO_LATE:
+                await self._waits_no_more(run, audience)
+            case Sent.ENDING:
+                await self._tell(audience, words.sent_first_after_end())
+            case Sent.STARTING | Sent.NO_ROOM as sent:
+                await self._tell(audience, words.sent_first(free=sent is Sent.STARTING))
+            case Sent.STOPPED:
+                pass
+
+    async def _waits_no_more(self, run: Run, audience: Audience) -> None:
+        run = await self.store.runs.get(run.id) or run
+        await self._tell(audience, words.reply_started(run.state))
 
     async def _find(self, run_id: str, audience: Audience) -> Run | None:
         run = await self.store.runs.find(audience.workspace, run_id.lower())
@@ -172,7 +206,7 @@ class Commands:
         again = self._again(run, invocation, newest.attempt + 1, audience)
         taken = await self.store.runs.take(again, f"retry:{newest.id}", self.clock.wall())
         if taken is None:
-            await self._tell(audience, words.stale_button(RunState.QUEUED))
+            await self._tell(audience, words.retried())
             return
         self.supervisor.start(f"admit {taken.id}", self.admission.admit(taken, audience))
 

@@ -1,19 +1,21 @@
-"""Carries frames to Slack as the scheduler allows; one editor for each workspace.
+"""Carries frames to Slack as the scheduler allows, of all workspaces, each with its own budgets.
 
 Nobody waits for Slack here, and nothing queues up: a message is marked as having something new, and its frame is
 made when it may be sent, so that it shows the newest state however long that took.
 """
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
+from secrets import token_hex
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 import structlog
 
 from bot.clock import Clock
-from bot.core.schedule import EDIT_LANE, EditScheduler, Priority, post_lane
+from bot.core.schedule import EditScheduler, Priority, edit_lane, post_lane
 from bot.errors import (
     ChannelClosed,
     MessageGone,
@@ -22,6 +24,7 @@ from bot.errors import (
     SlackRejected,
     SlackUnauthorized,
     SlackUnavailable,
+    SlackUnsure,
 )
 from bot.model import MessageRef, Place
 from bot.runs.frames import Frame
@@ -32,6 +35,7 @@ __all__ = ["Editor", "LiveMessage"]
 
 log = structlog.get_logger("bot.edit")
 
+_PATIENCE = 2.0  # seconds after a lost answer in which Slack may yet be about to store what was posted
 _MOST_IN_FLIGHT = 8  # calls at once: enough to use up the budget even while Slack takes seconds to answer
 
 Scheduler: TypeAlias = EditScheduler[LiveMessage]
@@ -48,6 +52,10 @@ class Editor:
         self._finals: set[LiveMessage] = set()
         self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
         self._wake = asyncio.Event()
+        self._blind: dict[str, float] = {}  # workspace -> until when Slack lets nobody look for messages
+        self._held = False
+        self.permitted: Callable[[], bool] = lambda: True
+        self.on_limited: Callable[[str, float], None] = lambda _lane, _seconds: None
 
     def open(
         self,
@@ -55,6 +63,8 @@ class Editor:
         render: Callable[[], Frame],
         *,
         ref: MessageRef | None = None,
+        key: str = "",
+        since: float | None = None,
         owner: Hashable = None,
         on_posted: Callable[[MessageRef], None] | None = None,
     ) -> LiveMessage:
@@ -62,17 +72,32 @@ class Editor:
 
         With ``ref`` it exists already; else its first frame is posted, and ``on_posted`` told where. Both
         callables must be quick. Messages of one ``owner`` share its turns where many wait.
+
+        ``key`` (no secret) names the message for good, so that it is found where the answer to its post was lost.
+        With ``since`` (Unix seconds) another process may have posted it, not before then: it is looked for first.
         """
         return LiveMessage(
-            place, render, offer=self._offer, drop=self._drop, ref=ref, owner=owner, on_posted=on_posted
+            place,
+            render,
+            offer=self._offer,
+            drop=self._drop,
+            ref=ref,
+            key=key or token_hex(8),
+            since=since,
+            owner=owner,
+            on_posted=on_posted,
         )
 
-    async def deliver(self, place: Place, frame: Frame) -> MessageRef:
+    async def deliver(
+        self, place: Place, frame: Frame, *, key: str = "", since: float | None = None
+    ) -> MessageRef:
         """Post one message that is never edited; those for one place appear in the order of the calls.
 
-        Raises ChannelClosed, SlackUnauthorized or SlackRejected where it can't ever be posted.
+        ``key`` and ``since`` are as for ``open``. Raises ChannelClosed, SlackUnauthorized or SlackRejected where it
+        can't ever be posted.
         """
-        message = self.open(place, lambda: frame, owner=place)
+        message = self.open(place, lambda: frame, key=key, since=since, owner=place)
+        message.fixed = True
         self._finals.add(message)  # already while it waits for its turn, so that close() knows of it
         turn = self._turns.setdefault(place, asyncio.Lock())
         try:
@@ -81,6 +106,29 @@ class Editor:
             return await message.posted()
         finally:
             message.abandon()  # the caller no longer waits: don't post it behind their back
+
+    def set_share(self, workspace: str, fraction: float) -> None:
+        """From now on so much (0 < ``fraction`` <= 1) of the workspace's edits is ours; the rest is other processes'."""
+        self._scheduler.set_share(workspace, fraction, self._now())
+        self._wake.set()
+
+    def set_shares(self, shares: Mapping[str, float], usual: float) -> None:
+        """The same for these workspaces; of all others ``usual`` is ours."""
+        self._scheduler.set_shares(shares, usual, self._now())
+        self._wake.set()
+
+    def pause(self, lane: str, seconds: float) -> None:
+        """Another process was told to slow down: nothing of that lane is sent for so long."""
+        self._scheduler.pause(lane, seconds, self._now())
+        self._wake.set()
+
+    def busy(self) -> Counter[str]:
+        """Workspace -> how many messages there need edits: those with live output, or with something to show."""
+        return Counter(message.place.workspace for message in self._scheduler.busy())
+
+    def resume(self) -> None:
+        """Sending may be ``permitted`` again, which is asked before each call."""
+        self._wake.set()
 
     async def run(self) -> None:
         """Send until cancelled; calls in flight are then cancelled too, and offered again by the next ``run``."""
@@ -107,8 +155,6 @@ class Editor:
         if message.finishing:
             priority = Priority.FINAL
             self._finals.add(message)
-        elif message.ref is None:
-            priority = min(priority, Priority.FIRST)
         self._schedule(message, priority)
         if message.news is None or priority < message.news:  # else the loop knows already
             message.news = priority
@@ -121,14 +167,17 @@ class Editor:
             self._scheduler.forget(message)
 
     def _schedule(self, message: LiveMessage, priority: Priority) -> None:
-        self._scheduler.offer(message, priority, _lane(message), self._now(), owner=message.owner)
+        if message.ref is None:
+            priority = min(priority, Priority.FIRST)
+        lane, lines = _lane(message), message.lines
+        self._scheduler.offer(message, priority, lane, self._now(), owner=message.owner, lines=lines)
 
     def _now(self) -> float:
         return self._clock.monotonic()
 
     async def _sleep(self) -> None:
         """Until there is news, a call was answered, or the scheduler wants to be asked again."""
-        full = len(self._in_flight) >= _MOST_IN_FLIGHT
+        full = self._held or len(self._in_flight) >= _MOST_IN_FLIGHT
         now = self._now()
         time = None if full else self._scheduler.next_time(now)
         with suppress(TimeoutError):
@@ -137,12 +186,16 @@ class Editor:
 
     def _start_due(self, sends: asyncio.TaskGroup) -> None:
         while len(self._in_flight) < _MOST_IN_FLIGHT:
+            self._held = not self.permitted()
+            if self._held:
+                return
             message = self._scheduler.due(self._now())
             if message is None:
                 return
             frame = self._frame(message)
             if frame is not None:
                 self._in_flight.add(message)
+                message.quiet.clear()
                 sends.create_task(self._send(message, frame), name="edit")
 
     def _frame(self, message: LiveMessage) -> Frame | None:
@@ -167,6 +220,7 @@ class Editor:
         except SlackLimited as error:
             log.warning("edit.limited", lane=lane, retry_after=error.retry_after)
             self._scheduler.limited(message, error.retry_after, self._now())
+            self.on_limited(lane, error.retry_after)
         except (MessageGone, ChannelClosed, SlackUnauthorized) as error:
             self._scheduler.sent(message, self._now())
             self._give_up(message, error)
@@ -184,17 +238,55 @@ class Editor:
 
     def _answered(self, message: LiveMessage) -> None:
         self._in_flight.discard(message)
+        message.quiet.set()
         if message.ended:
             self._drop(message)
         self._wake.set()
 
     async def _call(self, message: LiveMessage, frame: Frame) -> None:
         ref = message.ref
-        if ref is None:
-            ref = await self._messenger.post(message.place, frame)
-        else:
+        if ref is not None:
             await self._messenger.update(message.place, ref, frame)
+        elif message.unsure and (ref := await self._find(message)) is not None:
+            log.info("edit.found", channel=ref.channel, ts=ref.ts)
+            if not message.fixed:  # it shows an older frame, or another process's
+                message.found(ref)
+                self._offer(message, Priority.FIRST)
+                return
+        else:
+            ref = await self._post(message, frame)
         message.landed(frame, ref)
+
+    async def _post(self, message: LiveMessage, frame: Frame) -> MessageRef:
+        if message.since is None:
+            message.since = self._clock.wall()
+        try:
+            return await self._messenger.post(message.place, frame, message.key)
+        except BaseException as error:
+            if isinstance(error, SlackUnsure) or not isinstance(error, SlackError):
+                message.unsure, message.patience = True, self._now() + _PATIENCE
+            raise
+
+    async def _find(self, message: LiveMessage) -> MessageRef | None:
+        """The message, if Slack has it; raises SlackUnavailable while nobody can say."""
+        place, now = message.place, self._now()
+        if now < self._blind.get(place.workspace, now):
+            raise SlackUnavailable("look_limited")
+        try:
+            ref = await self._messenger.find(place, message.key, message.since or 0.0)
+        except SlackLimited as error:  # which is about reading, and must not keep others from posting
+            self._blind[place.workspace] = self._now() + error.retry_after
+            raise SlackUnavailable("look_limited") from error
+        except SlackUnavailable:
+            raise
+        except SlackError as error:
+            # It will never be known. Where the post is refused, too, that tells more; else twice is better than never.
+            log.warning("edit.cannot_look", code=error.code, **_where(message))
+            ref = None
+        if ref is None and self._now() < message.patience:
+            raise SlackUnavailable("not_there_yet")
+        message.unsure = False
+        return ref
 
     def _unfit(self, message: LiveMessage, error: SlackRejected, cause: Exception | None = None) -> None:
         """A frame can't be shown. Live output has a next one; a frame that must arrive is made and sent again."""
@@ -215,7 +307,8 @@ class Editor:
 
 
 def _lane(message: LiveMessage) -> str:
-    return post_lane(message.place.channel) if message.ref is None else EDIT_LANE
+    place = message.place
+    return post_lane(place.workspace, place.channel) if message.ref is None else edit_lane(place.workspace)
 
 
 def _where(message: LiveMessage) -> dict[str, str | None]:

@@ -28,6 +28,7 @@ class RunFrame:
 
     ``position`` is the 1-based place in the queue while queued; ``elapsed`` whole seconds since the start, or
     the run's duration once it ended; ``failed_tasks`` how many a *Retry failed* would run again (0: no button).
+    ``reply`` is true where this goes on with a conversation: while queued it can be dropped, or sent now.
     """
 
     run: str
@@ -43,6 +44,7 @@ class RunFrame:
     note: str = ""
     links: tuple[Link, ...] = ()
     failed_tasks: int = 0
+    reply: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class TaskFrame:
     ``state`` is a task's state, or ``RunState.QUEUED`` for a reply that waits (then ``position`` is its place).
     ``controls`` is true where this message also stands for its run (a reply's only task): it then carries the
     run's ``Stop``, ``Retry`` and link buttons. ``task`` is the task's own id where it may be stopped alone.
+    ``reply`` is as in a RunFrame.
     """
 
     run: str
@@ -65,6 +68,7 @@ class TaskFrame:
     controls: bool = False
     links: tuple[Link, ...] = ()
     task: int | None = None
+    reply: bool = False
 
 
 @dataclass(frozen=True, slots=True)

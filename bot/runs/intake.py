@@ -4,8 +4,9 @@ Callers acknowledge when a method returns. What comes after that is started here
 """
 
 import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -13,7 +14,6 @@ import structlog
 from bot import words
 from bot.clock import Clock
 from bot.core.command import (
-    Aside,
     EmptyRequest,
     Mute,
     StopReply,
@@ -24,38 +24,20 @@ from bot.core.command import (
     parse,
     parse_reply,
 )
-from bot.core.run import RunState
-from bot.core.slacktext import plain
-from bot.core.text import escape
 from bot.errors import StoreUnavailable
-from bot.model import Attachment, Audience, Invocation, Options
+from bot.model import Audience, Invocation, Options
 from bot.runs.admission import Admission
+from bot.runs.answers import EVENT_WAIT, Answers, Request, Work
 from bot.runs.commands import Commands
 from bot.runs.ports import Notice
 from bot.runs.queue import Queue
 from bot.runs.supervisor import Supervisor
-from bot.store.records import Conversation, NewRun, Run
+from bot.store.records import Conversation, NewRun
 from bot.store.store import Store
 
 log = structlog.get_logger("bot.intake")
 
 ACK_WAIT = 0.05  # seconds that a command's acknowledgement may wait for the database
-EVENT_WAIT = 2.0  # seconds for an event's, which Slack redelivers; it gives up after 3
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Something that a person wrote to the bot. ``claim`` is unique to it, however often Slack delivers it.
-
-    ``ts`` is its message, where it is one; ``addressed`` whether it names the bot or is written to it directly.
-    """
-
-    audience: Audience
-    claim: str
-    text: str
-    ts: str | None = None
-    addressed: bool = True
-    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(slots=True)
@@ -66,6 +48,7 @@ class Intake:
     queue: Queue
     admission: Admission
     commands: Commands
+    answers: Answers
     supervisor: Supervisor
     clock: Clock
     defaults: Options
@@ -76,7 +59,7 @@ class Intake:
         It is stored before this returns; where the database takes longer than a person would notice, the
         acknowledgement doesn't wait for it, and the person is told if it fails.
         """
-        work = self.supervisor.start("command", self._guarded(request, self._begin_or_answer(request)))
+        work = self.supervisor.start("command", self.answers.guarded(request, self._begin_or_answer(request)))
         await asyncio.wait({work}, timeout=ACK_WAIT)
 
     async def form(self, request: Request, invocation: Invocation) -> None:
@@ -84,81 +67,54 @@ class Intake:
 
         The form showed the defaults: what was taken out of it is not wanted.
         """
-        work = self.supervisor.start("form", self._guarded(request, self._start(request, invocation)))
+        work = self.supervisor.start("form", self.answers.guarded(request, self._start(request, invocation)))
         await asyncio.wait({work}, timeout=ACK_WAIT)
 
     async def message(self, request: Request) -> None:
-        """A message. Returns once it is stored; raises StoreUnavailable so that Slack delivers it again.
+        """A message. Returns once it is stored; raises StoreUnavailable or TimeoutError so that Slack delivers it again.
 
         What isn't written to the bot and isn't in one of its threads is none of its business.
         """
-        audience = request.audience
         conversation = None
-        async with asyncio.timeout(EVENT_WAIT):
-            if audience.thread_ts is not None:
-                conversation = await self.store.conversations.at(
-                    audience.workspace, audience.channel, audience.thread_ts
-                )
-            if conversation is None and not request.addressed:
+        try:
+            async with asyncio.timeout(EVENT_WAIT):
+                conversation = await self._conversation(request.audience)
+                await self._take_up(request, conversation)
+        except (StoreUnavailable, TimeoutError) as error:
+            if request.last and (request.addressed or conversation is not None):
+                self.answers.unavailable(request, error)
                 return
-            if self.queue.draining:
-                raise StoreUnavailable("draining")
-            if conversation is None:
-                await self._begin_or_answer(request)
-            else:
-                await self._reply(request, conversation)
+            raise
+        except Exception as error:
+            if not request.addressed and conversation is None:
+                raise
+            self.answers.failed(request, error)
+
+    async def _conversation(self, audience: Audience) -> Conversation | None:
+        if audience.thread_ts is None:
+            return None
+        return await self.store.conversations.at(audience.workspace, audience.channel, audience.thread_ts)
+
+    async def _take_up(self, request: Request, conversation: Conversation | None) -> None:
+        if conversation is None and not request.addressed:
+            return
+        if self.queue.draining:
+            raise StoreUnavailable("draining")
+        if conversation is None:
+            await self._begin_or_answer(request)
+        else:
+            await self._reply(request, conversation)
 
     async def session_stopped(self, request: Request) -> None:
         """Slack's own Stop of an agent's session: as ``stop`` in its thread."""
-        audience = request.audience
-        thread = audience.thread_ts or ""
-        conversation = await self.store.conversations.at(audience.workspace, audience.channel, thread)
-        if conversation is not None:
-            await self._once(request, self._stop_thread(request, conversation))
+        async with asyncio.timeout(EVENT_WAIT):
+            conversation = await self._conversation(request.audience)
+            if conversation is not None:
+                await self._if_allowed(request, partial(self._stop_thread, request, conversation))
 
     def button(self, request: Request, action: Coroutine[Any, Any, object]) -> None:
         """A button was pressed; whatever it does comes after the acknowledgement."""
-        self.supervisor.start("button", self._guarded(request, action))
-
-    async def edited(self, request: Request) -> None:
-        """A request's message was edited: one that still waits is changed."""
-        run = await self._waiting(request)
-        if run is None:
-            return
-        names = await self.store.conversations.task_names(run.conversation)
-        match parse_reply(request.text, names):
-            case Invocation() as invocation:
-                await self._rewrite(request, run, invocation, focus=None)
-            case TaskReply(name=name, invocation=invocation):
-                await self._rewrite(request, run, invocation, focus=name)
-            case UsageError():
-                self._answer(request, words.not_changed(self._complaint(request, names)))
-            case WholeTextCommand() | Mute() | Unmute():
-                pass  # a command is only obeyed when it is sent
-            case Aside() | StopReply() | EmptyRequest():
-                await self.queue.drop(run, words.taken_back())
-
-    async def _rewrite(self, request: Request, run: Run, invocation: Invocation, focus: str | None) -> None:
-        options = invocation.options.over(run.invocation.options)
-        changed = replace(invocation, options=options, attachments=run.invocation.attachments)
-        if options.repo != run.invocation.options.repo:
-            refusal = await self.admission.refusal(request.audience, options.repo)
-            if refusal is not None:
-                self._answer(request, words.not_changed(refusal))
-                return
-        if await self.store.runs.rewrite(run.id, changed, focus):
-            self.queue.wake()
-
-    async def deleted(self, request: Request) -> None:
-        """A request's message was deleted: one that still waits is taken back."""
-        run = await self._waiting(request)
-        if run is not None:
-            await self.queue.drop(run, words.taken_back())
-
-    async def _waiting(self, request: Request) -> Run | None:
-        audience = request.audience
-        run = await self.store.runs.at_request(audience.workspace, audience.channel, request.ts or "")
-        return run if run is not None and run.state is RunState.QUEUED else None
+        self.answers.start("button", request, action)
 
     async def _begin_or_answer(self, request: Request) -> None:
         """A request that starts a conversation, or a whole-text command."""
@@ -168,32 +124,22 @@ class Intake:
             case WholeTextCommand() as command:
                 await self._command(request, command)
             case UsageError():
-                await self._answer_once(request, self._complaint(request))
+                await self.answers.say_once(request, self.answers.complaint(request))
             case EmptyRequest():
-                await self._answer_once(request, words.empty_request(), open_form=True)
-
-    def _complaint(self, request: Request, names: Collection[str] | None = None) -> str:
-        """What is wrong with a request. Words are shortened where they are quoted: so without secrets from the start."""
-        safe = escape(self._typed(request))
-        parsed = parse(safe) if names is None else parse_reply(safe, names)
-        return parsed.message if isinstance(parsed, UsageError) else words.unreadable()
-
-    def _typed(self, request: Request) -> str:
-        """What someone wrote, as it may be given back to them."""
-        return self.admission.secrets.redact(plain(request.text))
+                await self.answers.say_once(request, words.empty_request(), open_form=True)
 
     async def _command(self, request: Request, command: WholeTextCommand) -> None:
-        if await self.store.claims.claim(request.claim, self.clock.wall()):
-            work = self.commands.carry_out(command, request.audience)
-            self.supervisor.start(f"command {command.word.value}", self._guarded(request, work))
+        await self._once(request, partial(self.commands.carry_out, command, request.audience))
 
     async def defaults_at(self, audience: Audience) -> Options:
         """What a request there says by saying nothing: the channel's options, then the user's, then the operator's."""
         return await self._resolved(Options(), audience)
 
     async def _resolved(self, said: Options, audience: Audience) -> Options:
-        repo = await self.store.channels.repo(audience.workspace, audience.channel)
-        own = (await self.store.users.settings(audience.workspace, audience.user)).options
+        settings, repo = await self.store.users.settings_in(
+            audience.workspace, audience.user, audience.channel
+        )
+        own = settings.options
         nearer = said.over(Options(repo=repo))
         if own.repo is not None and nearer.repo not in {None, own.repo}:
             own = replace(own, branch=None)  # a branch of one repository means nothing in another
@@ -206,7 +152,7 @@ class Intake:
     async def _start(self, request: Request, invocation: Invocation) -> None:
         audience = request.audience
         if invocation.options.repo is None:
-            await self._answer_once(request, words.no_repository(), open_form=True)
+            await self.answers.say_once(request, words.no_repository(), open_form=True)
             return
         await self._take(
             request,
@@ -232,18 +178,25 @@ class Intake:
                 await self._continue(request, conversation, invocation)
             case TaskReply(name=name, invocation=invocation):
                 await self._continue(request, conversation, invocation, focus=name)
-            case Aside():
-                pass
             case StopReply():
-                await self._once(request, self._stop_thread(request, conversation))
+                await self._if_allowed(request, partial(self._stop_thread, request, conversation))
             case Mute() | Unmute():
-                await self._once(request, self._mute(request, conversation, muted=isinstance(parsed, Mute)))
+                muted = isinstance(parsed, Mute)
+                await self._if_allowed(request, partial(self._mute, request, conversation, muted=muted))
             case WholeTextCommand() as command:
-                await self._command(request, command)
+                await self._answered(request, partial(self.commands.carry_out, command, request.audience))
             case UsageError():
-                await self._answer_once(request, self._complaint(request, names))
-            case EmptyRequest():
-                pass
+                complaint = Notice(self.answers.complaint(request, names))
+                await self._answered(request, partial(self.admission.tell, request.audience, complaint))
+            case EmptyRequest() if request.addressed:
+                await self.answers.say_once(request, words.empty_request(), open_form=True)
+
+    async def _answered(self, request: Request, work: Work) -> None:
+        """An answer in a thread. People among themselves get it only where they may work with the bot at all."""
+        await (self._once if request.addressed else self._if_allowed)(request, work)
+
+    async def _if_allowed(self, request: Request, work: Work) -> None:
+        await self._once(request, partial(self.answers.if_allowed, request, work))
 
     async def _continue(
         self, request: Request, conversation: Conversation, invocation: Invocation, focus: str | None = None
@@ -271,60 +224,26 @@ class Intake:
             log.info("intake.duplicate")
             return
         log.info("intake.taken", run=run.id, workspace=run.workspace, channel=run.channel, user=run.requester)
-        work = self.admission.admit(run, request.audience)
-        self.supervisor.start(f"admit {run.id}", self._guarded(request, work))
+        work = self.admission.admit(run, request.audience, addressed=request.addressed)
+        self.answers.start(f"admit {run.id}", request, work)
 
-    async def _once(self, request: Request, work: Coroutine[Any, Any, None]) -> None:
-        """Do what a control word asks, unless that was done for an earlier delivery."""
+    async def _once(self, request: Request, work: Work) -> None:
+        """Do what a command or a control word asks, unless that was done for an earlier delivery."""
         if await self.store.claims.claim(request.claim, self.clock.wall()):
-            self.supervisor.start("control", self._guarded(request, work))
-        else:
-            work.close()
+            self.answers.start("control", request, work())
 
     async def _stop_thread(self, request: Request, conversation: Conversation) -> None:
         """Stop what is going on in a thread, and drop what waits there."""
-        audience = request.audience
-        refusal = await self.admission.refusal(audience, None)
-        if refusal is not None:
-            self._answer(request, refusal)
-            return
+        by = request.audience.user
         waiting = await self.store.runs.waiting_in(conversation.id)
         running = await self.store.runs.running_in(conversation.id)
         for run in waiting:
-            await self.queue.drop(run, words.dropped(audience.user))
+            await self.queue.drop(run, words.dropped(by))
         if running is not None:
-            await self.queue.stop(running, audience.user)
+            await self.queue.stop(running, by)
         elif not waiting:
-            self._answer(request, words.nothing_running())
+            self.answers.say(request, words.nothing_running())
 
     async def _mute(self, request: Request, conversation: Conversation, *, muted: bool) -> None:
-        refusal = await self.admission.refusal(request.audience, None)
-        if refusal is None:
-            await self.store.conversations.set_muted(conversation.id, muted)
-        self._answer(request, refusal or (words.muted() if muted else words.unmuted()))
-
-    def _answer(self, request: Request, text: str, *, open_form: bool = False) -> None:
-        """Answer this one person, after the acknowledgement."""
-        notice = Notice(text, open_form, request.text if open_form else "")
-        self.supervisor.start("answer", self.admission.tell(request.audience, notice))
-
-    async def _answer_once(self, request: Request, text: str, *, open_form: bool = False) -> None:
-        """The same, for what Slack may deliver again. A command it doesn't, so that its mistakes need no database."""
-        if request.ts is None or await self.store.claims.claim(request.claim, self.clock.wall()):
-            self._answer(request, text, open_form=open_form)
-
-    async def _guarded(self, request: Request, work: Coroutine[Any, Any, object]) -> None:
-        """Whatever happens behind a request, its author hears of it."""
-        told = self._typed(request)
-        if self.queue.draining:
-            work.close()
-            self._answer(request, words.draining(told))
-            return
-        try:
-            await work
-        except (StoreUnavailable, TimeoutError) as error:
-            log.warning("intake.store_unavailable", error=str(error))
-            self._answer(request, words.store_unavailable(told))
-        except Exception:
-            log.exception("intake.failed")
-            self._answer(request, words.unexpected(told))
+        await self.store.conversations.set_muted(conversation.id, muted)
+        self.answers.say(request, words.muted() if muted else words.unmuted())

@@ -10,6 +10,7 @@ from bot.core.redact import Redactor, Secrets
 from bot.core.run import RunState, TaskState, advance_run, advance_task, run_end, task_end
 from bot.core.terminal import Tail, Terminal
 from bot.core.text import escape
+from bot.meter import Meter
 from bot.model import Link
 from bot.runs.board import redacted, shown_options
 from bot.runs.frames import RunFrame, TaskFrame, TaskLine
@@ -42,6 +43,7 @@ class LiveTask:
         self.heard = False
         self.started = now
         self.ended: float | None = None
+        self.unseen: float | None = None  # since when there is output that no frame has shown
         self.terminal = Terminal()
         self.links = LinkFinder(repo, host)
         self._redactor = Redactor(secrets)
@@ -97,6 +99,7 @@ class LiveRun:
     clock: Clock
     keep: Callable[[int, str], None]
     host: str = "github.com"
+    meter: Meter = field(default_factory=Meter)
     tasks: dict[str, LiveTask] = field(default_factory=dict)
     state: RunState = RunState.RUNNING
     note: str = ""
@@ -146,6 +149,8 @@ class LiveRun:
             case Stdout() if task.state is TaskState.STOPPED:
                 pass  # the service goes on with it, but nobody wants to see that any more
             case Stdout(text=text):
+                if task.unseen is None:
+                    task.unseen = self.clock.monotonic()
                 self._keep(task, task.feed(text))
             case Answer(run=run, text=text):
                 text = self.secrets.redact(text)
@@ -210,6 +215,15 @@ class LiveRun:
         return int((self.ended if self.ended is not None else self.clock.monotonic()) - self.started)
 
     @property
+    def ended_at(self) -> float:
+        """When it ended, as Unix time."""
+        return self._wall(self.ended)
+
+    def _wall(self, then: float | None) -> float:
+        now = self.clock.monotonic()
+        return self.clock.wall() - (now - (now if then is None else then))
+
+    @property
     def answers(self) -> tuple[tuple[str | None, str], ...]:
         """The agent's last words, each with its task's name where the service said one, without repetition."""
         several = len(self._answers) > 1
@@ -253,7 +267,7 @@ class LiveRun:
             options=shown_options(self.run, self.secrets),
             attempt=self.run.attempt,
             elapsed=self.elapsed if ended else None,
-            lines=self._lines() if several else (),
+            lines=self._lines() if several or not ended else (),  # one task's end is the run's
             note=self.note,
             links=self.links if ended else (),
             failed_tasks=len(self.failed) if ended and self.run.invocation.tasks else 0,
@@ -278,6 +292,9 @@ class LiveRun:
 
     def task_frame(self, task: LiveTask) -> TaskFrame:
         """What one task's message shows now."""
+        if task.unseen is not None:
+            self.meter.staleness.add(self.clock.monotonic() - task.unseen)
+            task.unseen = None
         return TaskFrame(
             run=self.run.id,
             name=task.name,
@@ -293,8 +310,14 @@ class LiveRun:
 
     def task_ends(self) -> list[TaskEnd]:
         """What is stored of the tasks at the end."""
-        at = self.clock.wall()
         return [
-            TaskEnd(task.record.id, task.state, task.terminal.line_count, task.summary(), task.note, at)
+            TaskEnd(
+                task.record.id,
+                task.state,
+                task.terminal.line_count,
+                task.summary(),
+                task.note,
+                self._wall(task.ended),
+            )
             for task in self.tasks.values()
         ]

@@ -15,7 +15,8 @@ class LiveMessage:
     """One message that is edited in place; made by :meth:`bot.runs.editor.Editor.open`.
 
     ``ref`` is ``None`` until it was posted. ``gone`` says that nothing of it is sent any more, because Slack
-    refused it for good or because it was abandoned. ``render`` may be replaced at any time.
+    refused it for good or because it was abandoned. ``render`` may be replaced at any time, and so may ``lines``:
+    of how many tasks it shows the last line, where it is a run's roll-up. A ``fixed`` one shows the same for ever.
     """
 
     def __init__(
@@ -26,6 +27,8 @@ class LiveMessage:
         offer: Callable[["LiveMessage", Priority], None],
         drop: Callable[["LiveMessage"], None],
         ref: MessageRef | None,
+        key: str,
+        since: float | None,
         owner: Hashable,
         on_posted: Callable[[MessageRef], None] | None,
     ) -> None:
@@ -33,12 +36,22 @@ class LiveMessage:
         self.owner = owner
         self.render = render
         self.ref = ref
+        self.key = key
+        self.since = since  # when it may first have been posted, in Unix seconds
+        self.unsure = since is not None  # whether Slack may have it although nobody was told so
+        self.patience = 0.0  # until then (monotonic), that it isn't found says nothing yet
+        self.fixed = False
+        self.lines = 0
         self.gone = False
         self.news: Priority | None = None  # what was offered since the last frame was made
         self.complaints: set[str] = set()  # what was wrong with its frames, so that each is logged once
         self._offer = offer
         self._drop = drop
         self._on_posted = on_posted
+        self.quiet = asyncio.Event()  # set while no call of it is in flight
+        self.quiet.set()
+        self._held = False
+        self._kept: Priority | None = None  # what was to be offered meanwhile
         self._shown: Frame | None = None
         self._finishing = False
         self._final_taken = False  # whether the last frame that was made is the final one
@@ -52,6 +65,23 @@ class LiveMessage:
     def touch(self, priority: Priority = Priority.LIVE) -> None:
         """There is something new to show. Cheap, and never waits; after ``finish`` it does nothing."""
         if not self.gone and not self._finishing:
+            self._tell(priority)
+
+    def hold(self) -> None:
+        """Send nothing of it until ``release``: another process may still be at it."""
+        self._held = True
+
+    def release(self) -> None:
+        """Send what there was to send meanwhile."""
+        self._held = False
+        kept, self._kept = self._kept, None
+        if kept is not None and not self.gone:
+            self._offer(self, kept)
+
+    def _tell(self, priority: Priority) -> None:
+        if self._held:
+            self._kept = priority if self._kept is None else min(self._kept, priority)
+        else:
             self._offer(self, priority)
 
     async def posted(self) -> MessageRef:
@@ -72,7 +102,7 @@ class LiveMessage:
         """
         if not self.gone and not self._finishing:
             self._finishing = True
-            self._offer(self, Priority.FINAL)
+            self._tell(Priority.FINAL)
         await self._settled.wait()
         return not self.gone
 
@@ -116,11 +146,16 @@ class LiveMessage:
     def landed(self, frame: Frame, ref: MessageRef) -> None:
         """Slack has that frame, as that message."""
         first = self.ref is None
-        self.ref, self._shown, self._rejections = ref, frame, 0
-        self._posted.set()
+        self._shown, self._rejections = frame, 0
+        self.ref = ref
         self._settle_if_final()
-        if first and self._on_posted is not None:
-            self._on_posted(ref)
+        if first:
+            self._appear(ref)
+
+    def found(self, ref: MessageRef) -> None:
+        """Slack has it already, as that message; what it shows is out of date."""
+        self.unsure = False
+        self._appear(ref)
 
     def rejected(self) -> bool:
         """The last frame can't be shown; returns whether to try once more."""
@@ -132,6 +167,12 @@ class LiveMessage:
         self.gone, self._error = True, error
         self._posted.set()
         self._settled.set()
+
+    def _appear(self, ref: MessageRef) -> None:
+        self.ref = ref
+        self._posted.set()
+        if self._on_posted is not None:
+            self._on_posted(ref)
 
     def _settle_if_final(self) -> None:
         if self._final_taken:

@@ -1,6 +1,6 @@
 """What the engine room needs from the Slack edge; implemented there and handed in by the composition root."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -23,14 +23,25 @@ class Notice:
     """An answer to one person alone, in mrkdwn.
 
     ``open_form`` adds a button that opens the form, with what they had ``typed`` (Slack's notation) in it;
-    ``edit_settings`` one that opens their settings. ``rows`` follow the text.
+    ``edit_settings`` one that opens their settings; ``rerun`` one that starts this run's request anew, as its message
+    reads now. ``rows`` follow the text. With ``replaces`` it stands in place of what they pressed a button of.
     """
 
     text: str
     open_form: bool = False
     typed: str = ""
     edit_settings: bool = False
+    rerun: str = ""
+    replaces: bool = False
     rows: tuple[NoticeRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A prompt to begin with: what its button says, and what is sent in the person's name when they press it."""
+
+    title: str
+    message: str
 
 
 class Reaction(StrEnum):
@@ -62,8 +73,12 @@ class Home(Protocol):
 class Poster(Protocol):
     """The part of Slack that the editor needs. Every method raises the SlackErrors of ``bot.errors``."""
 
-    async def post(self, place: Place, frame: Frame) -> MessageRef:
-        """A new message."""
+    async def post(self, place: Place, frame: Frame, key: str = "") -> MessageRef:
+        """A new message, which ``find`` finds by its ``key``: no secret, and never used for another one."""
+        ...
+
+    async def find(self, place: Place, key: str, since: float) -> MessageRef | None:
+        """The message with that key, if it was posted there since then (Unix seconds, by this machine's clock)."""
         ...
 
     async def update(self, place: Place, ref: MessageRef, frame: Frame) -> None:
@@ -82,6 +97,10 @@ class Messenger(Poster, Protocol):
         """A file of exactly ``size`` bytes in a thread."""
         ...
 
+    async def attached(self, place: Place, filename: str, size: int, after: str) -> bool:
+        """Whether such a file was shared in a thread after the message at ``after``."""
+        ...
+
     async def react(self, place: Place, ts: str, add: Reaction | None, remove: Reaction | None) -> None:
         """Set one reaction and take back another; a refusal is not an error."""
         ...
@@ -92,6 +111,14 @@ class Messenger(Poster, Protocol):
 
     async def earlier(self, place: Place, before: str, most: int) -> list[Said]:
         """The newest ``most`` messages of a thread before the one at ``before``, oldest first."""
+        ...
+
+    async def text(self, place: Place, ts: str) -> str | None:
+        """What a message says now, in Slack's notation; ``None`` where it is gone."""
+        ...
+
+    async def suggest(self, place: Place, prompts: Sequence[Suggestion]) -> None:
+        """Offer up to four prompts in a direct message; refused where the app isn't declared as an agent."""
         ...
 
     async def download(self, url: str, most: int) -> bytes:

@@ -1,90 +1,139 @@
-"""What a dead process left behind: runs that were going on become interrupted, the others are taken up again."""
+"""What dead processes left behind: their ended runs are announced in Slack, the waiting ones are taken up again.
 
-from dataclasses import replace
+That a run's end is still to be announced is stored: it is repeated until everything about it is with Slack.
+"""
+
+import asyncio
+from collections.abc import Collection
 
 import structlog
 
-from bot import words
-from bot.clock import Clock
-from bot.core.run import RunState, TaskState
-from bot.core.terminal import Terminal
-from bot.errors import SlackError
+from bot.core.run import RunState
+from bot.errors import SlackError, StoreUnavailable
 from bot.model import Audience, MessageRef
 from bot.runs.admission import Admission
-from bot.runs.board import combined, still_frame, thread_of
-from bot.runs.frames import Frame, RunFrame, TaskFrame
-from bot.runs.live import shown_tail
+from bot.runs.board import combined, status_key, task_key, thread_of
+from bot.runs.editor import LiveMessage
+from bot.runs.floor import Floor
+from bot.runs.frames import Frame
 from bot.runs.runner import Workshop
-from bot.store.records import Run, Task
+from bot.runs.stored import StoredRun, StoredTask, stored_run
+from bot.store.records import Run
 
 log = structlog.get_logger("bot.recovery")
 
-KEPT = 20_000  # characters of a task's stored output from which its last screen is made again
+TOO_OLD = 86_400.0  # seconds after its end at which a run is announced no more
+ASSUMED = 60.0  # seconds in which a run's end is in the hands of what ended it
 
 
 class Recovery:
-    """Brings the messages of interrupted runs up to date, once, at the start."""
+    """Announces the ends of runs that nobody else in this process announces, and admits what was left waiting."""
 
-    def __init__(self, workshop: Workshop, admission: Admission, owner: str) -> None:
+    def __init__(self, workshop: Workshop, admission: Admission, floor: Floor) -> None:
         self._shop = workshop
         self._admission = admission
-        self._owner = owner
+        self._floor = floor
+        self._busy: dict[str, asyncio.Task[None]] = {}
 
     @property
-    def _clock(self) -> Clock:
-        return self._shop.clock
+    def busy(self) -> Collection[str]:
+        """The runs that are being announced."""
+        return self._busy.keys()
 
-    async def run(self) -> None:
-        """Settle everything that no living process owns."""
-        queue = self._shop.store.queue
-        for run in await queue.orphans(self._owner):
-            await self._interrupt(run)
+    async def adopt(self, run_ids: Collection[str]) -> None:
+        """Go on with runs that were taken over from a dead process. Raises StoreUnavailable."""
+        for run in await self._shop.store.queue.these(run_ids):
+            if run.state is RunState.INTERRUPTED:
+                log.warning("recovery.interrupted", run=run.id)
+            if run.state.ended:
+                self._announce(run)
+            elif run.state is RunState.QUEUED:
+                await self._take_up(run)
         self._admission.queue.wake()  # their conversations are free again
-        for run in await queue.unprepared():
-            log.info("recovery.taken_up", run=run.id)
-            await self._admission.admit(
-                run, Audience(run.workspace, run.channel, run.requester, run.thread_ts)
-            )
 
-    async def _interrupt(self, run: Run) -> None:
-        # Not sent again: the service may have carried it out, and billed it.
-        shop, now = self._shop, self._clock.wall()
-        if not await shop.store.runs.end(run.id, RunState.INTERRUPTED, now, note=words.process_died()):
+    async def repeat(self) -> None:
+        """Announce what still isn't: because the database or Slack was away at the time. Raises StoreUnavailable."""
+        before = self._shop.clock.wall() - ASSUMED
+        for run in await self._shop.store.ends.unsettled(before):
+            if run.id not in self._floor:
+                self._announce(run)
+
+    def forget(self, run_id: str) -> None:
+        """Another process has taken the run over."""
+        announcing = self._busy.get(run_id)
+        if announcing is not None:
+            announcing.cancel()
+
+    async def _take_up(self, run: Run) -> None:
+        log.info("recovery.taken_up", run=run.id)
+        self._shop.board.inherit(run)
+        if run.ready:
+            self._shop.board.show(run, await self._admission.queue.place(run))
             return
-        log.warning("recovery.interrupted", run=run.id)
-        shop.reactions.ended(run, RunState.INTERRUPTED)
-        for task in await shop.store.runs.tasks(run.id):
-            frame = await self._task_frame(run, task)
-            ts = run.status_ts if combined(run) and task.position == 0 else task.ts
-            shop.supervisor.start(f"recovery {run.id}", self._show(run, ts, frame))
-        if not combined(run):
-            frame_ = still_frame(shop.secrets, run, RunState.INTERRUPTED, note=words.process_died())
-            shop.supervisor.start(
-                f"recovery {run.id}", self._show(run, run.status_ts, self._timed(run, frame_))
-            )
+        audience = Audience(run.workspace, run.channel, run.requester, run.thread_ts)
+        self._shop.supervisor.start(f"admit {run.id}", self._admission.admit(run, audience))
 
-    def _timed(self, run: Run, frame: RunFrame | TaskFrame) -> Frame:
-        return replace(frame, elapsed=int(self._clock.wall() - (run.started_at or self._clock.wall())))
+    def _announce(self, run: Run) -> None:
+        if run.id in self._busy:
+            return
+        task = self._shop.supervisor.start(f"recovery {run.id}", self._bring_to_its_end(run))
+        self._busy[run.id] = task
+        task.add_done_callback(lambda _: self._busy.pop(run.id, None))
 
-    async def _task_frame(self, run: Run, task: Task) -> TaskFrame:
-        terminal = Terminal()
-        terminal.feed(await self._shop.store.output.tail(task.id, KEPT))
-        own = combined(run) and task.position == 0
-        return TaskFrame(
-            run=run.id,
-            name=self._shop.secrets.redact(task.name),
-            state=task.state if task.state.ended else TaskState.INTERRUPTED,
-            elapsed=int((task.ended_at or self._clock.wall()) - (run.started_at or self._clock.wall())),
-            line_count=max(task.line_count, terminal.line_count),
-            tail=shown_tail(terminal),
-            note=words.process_died() if own else task.note,
-            controls=own,
-        )
-
-    async def _show(self, run: Run, ts: str | None, frame: Frame) -> None:
-        ref = MessageRef(run.channel, ts) if ts else None
-        message = self._shop.editor.open(thread_of(run), lambda: frame, ref=ref, owner=run.id)
+    async def _bring_to_its_end(self, run: Run) -> None:
+        structlog.contextvars.bind_contextvars(run=run.id, workspace=run.workspace)
+        shop = self._shop
         try:
-            await message.finish()
-        except SlackError as error:
-            log.warning("recovery.not_shown", run=run.id, error=str(error))
+            too_old = shop.clock.wall() - (run.ended_at or 0.0) > TOO_OLD
+            if too_old or await self._tell(run):
+                await shop.store.ends.settle(run.id)
+        except (StoreUnavailable, SlackError) as error:
+            log.warning("recovery.not_announced", error=str(error))
+
+    async def _tell(self, run: Run) -> bool:
+        """Show a run's end in Slack; false where it is another process's now."""
+        shop = self._shop
+        shop.home.changed(run.workspace, run.requester)
+        if run.started_at is None:
+            if run.ready:  # before that, nothing showed it
+                await shop.board.close(run, run.state, run.note)
+                shop.reactions.ended(run, run.state)
+            return True
+        stored = await stored_run(shop.store, shop.secrets, run, shop.github_host)
+        await self._show(stored)
+        if not await shop.closing.post(run, stored.report(), stored.posted, since=run.created_at):
+            return False
+        shop.reactions.ended(run, run.state)
+        shop.sessions.ended(run, run.state)
+        return True
+
+    async def _show(self, stored: StoredRun) -> None:
+        """Its final frames; returns when Slack has them."""
+        run = stored.run
+        newest = await self._shop.store.runs.newest_attempt(run.conversation, run.turn)
+        overwritten = newest is not None and newest.id != run.id and newest.status_ts == run.status_ts
+        messages = []
+        for task in stored.tasks:
+            own = combined(run) and task.record.position == 0
+            if not (own and overwritten):
+                messages.append(self._task_message(stored, task, own=own))
+        if not combined(run) and not overwritten:
+            messages.append(self._message(run, run.status_ts, stored.run_frame(), status_key(run)))
+        try:
+            await asyncio.gather(*(message.finish() for message in messages))
+        finally:
+            for message in messages:
+                message.abandon()
+
+    def _task_message(self, stored: StoredRun, task: StoredTask, *, own: bool) -> LiveMessage:
+        run = stored.run
+        ts = run.status_ts if own else task.record.ts
+        key = status_key(run) if own else task_key(run, task.record.id)
+        return self._message(run, ts, stored.task_frame(task), key)
+
+    def _message(self, run: Run, ts: str | None, frame: Frame, key: str) -> LiveMessage:
+        """A message of which nobody may have stored that it was posted."""
+        ref = MessageRef(run.channel, ts) if ts else None
+        return self._shop.editor.open(
+            thread_of(run), lambda: frame, ref=ref, key=key, since=run.created_at, owner=run.id
+        )

@@ -5,9 +5,10 @@ new, and the editor renders them when an edit is due.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -18,10 +19,11 @@ from bot.cloudcoding.events import Event, Failure, Stdout
 from bot.core.redact import Secrets
 from bot.core.run import RunState
 from bot.core.schedule import Priority
-from bot.errors import StoreUnavailable, UpstreamBusy, UpstreamCut, UpstreamRefused
+from bot.errors import RunLost, StoreUnavailable, UpstreamBusy, UpstreamCut, UpstreamRefused
+from bot.meter import Meter
 from bot.model import MessageRef
-from bot.runs.board import Board, thread_of
-from bot.runs.closing import Closing
+from bot.runs.board import Board, task_key, thread_of
+from bot.runs.closing import Closing, outcome_of, report_of
 from bot.runs.editor import Editor, LiveMessage
 from bot.runs.live import LiveRun, LiveTask
 from bot.runs.ports import Home, Messenger
@@ -29,16 +31,17 @@ from bot.runs.reactions import Reactions
 from bot.runs.request import upstream_request
 from bot.runs.sessions import Sessions
 from bot.runs.supervisor import Supervisor
+from bot.runs.turns import EVENT, SHARE, Turns
 from bot.store.records import Run, Task
 from bot.store.store import Store
 
 log = structlog.get_logger("bot.run")
 
-STORE_RETRY = 5.0  # seconds between attempts to store an end while the database is away
+STORE_RETRY = 5.0  # seconds between attempts to store something while the database is away
+MOMENT = 0.05  # seconds between two looks whether the run is still this process's
 TICK = 5.0  # seconds between refreshes of elapsed times where nothing else changed
 MAX_TASKS = 60  # named by the service; past them a stream of made-up names ends up in one message
 OVERFLOW = "more"
-SLICE = 16_384  # characters of output, about a millisecond's work
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ class Workshop:
     secrets: Secrets
     github_token: str
     github_host: str
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: Turns = field(default_factory=Turns)
+    meter: Meter = field(default_factory=Meter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,24 @@ class Ending:
     note: str = ""
 
 
+async def _until_stored(store: Callable[[], Awaitable[object]]) -> None:
+    """Store something, again and again while the database is away."""
+    while True:
+        try:
+            await store()
+        except StoreUnavailable:
+            await asyncio.sleep(STORE_RETRY)
+        else:
+            return
+
+
 def _slices(event: Event) -> Iterator[Event]:
     """An event, a long piece of output in parts that don't keep the event loop for long."""
-    if not isinstance(event, Stdout) or len(event.text) <= SLICE:
+    if not isinstance(event, Stdout) or len(event.text) <= SHARE:
         yield event
         return
-    for at in range(0, len(event.text), SLICE):
-        yield replace(event, text=event.text[at : at + SLICE])
+    for at in range(0, len(event.text), SHARE):
+        yield Stdout(event.task, event.text[at : at + SHARE])
 
 
 class Execution:
@@ -86,7 +101,12 @@ class Execution:
         self.run = run
         self._shop = workshop
         self._live = LiveRun(
-            run, workshop.secrets, workshop.clock, workshop.store.output.append, workshop.github_host
+            run,
+            workshop.secrets,
+            workshop.clock,
+            workshop.store.output.append,
+            workshop.github_host,
+            workshop.meter,
         )
         for task in tasks:
             self._live.add(task)
@@ -94,7 +114,21 @@ class Execution:
         self._messages: dict[int, LiveMessage] = {}
         self._streaming: asyncio.Task[Ending] | None = None
         self._broken_off: Ending | None = None
-        self._fed = 0  # characters since others had their turn
+        self._lost = False
+        self._storing: asyncio.Task[None] | None = None  # of the end, while the database is away
+
+    def disown(self) -> None:
+        """Another process has taken the run over: let go of the stream, and show and store nothing more."""
+        if self._lost:
+            return
+        self._lost = True
+        log.warning("run.lost", run=self.run.id)
+        for work in (self._streaming, self._storing):
+            if work is not None:
+                work.cancel()
+        for message in self._all_messages():
+            message.abandon()
+        self._shop.sessions.forget(self.run)
 
     def break_off(self, state: RunState, note: str) -> bool:
         """End the stream now. False where it has already ended, or was broken off before: the first reason counts."""
@@ -117,10 +151,11 @@ class Execution:
         return True
 
     async def carry_out(self) -> None:
-        """From the request upstream to the last message about it."""
+        """From the request upstream to the last message about it, as long as the run is this process's."""
         log.info(
             "run.started", repo=self.run.invocation.options.repo, tasks=len(self.run.invocation.tasks) or 1
         )
+        self._shop.meter.waited.add(max(0.0, self._shop.clock.wall() - self.run.created_at))
         self._shop.reactions.started(self.run)
         self._shop.sessions.started(self.run)
         self._open_messages()
@@ -129,10 +164,15 @@ class Execution:
             ending = await self._stream_to_its_end()
         finally:
             ticking.cancel()
+        if self._lost:
+            return
         self._live.end(ending.state, ending.note or self._failure_note())
         await self._store_end()
+        if self._lost:
+            return
         self._log_end()
-        await self._show_end()
+        if await self._show_end():
+            self._shop.supervisor.start(f"settle {self.run.id}", self._settle())
 
     def _open_messages(self) -> None:
         live = self._live
@@ -148,21 +188,23 @@ class Execution:
         self._status.touch(Priority.FIRST)
 
     def _open_task(self, task: LiveTask) -> LiveMessage:
-        live = self._live
-        message = self._shop.editor.open(
-            thread_of(self.run),
+        # The message must not know this object, which knows it: both would stay until a collection finds them.
+        live, shop, run = self._live, self._shop, self.run
+
+        def posted(ref: MessageRef) -> None:
+            store = partial(shop.store.runs.task_posted, task.record.id, ref.ts)
+            shop.supervisor.start(f"posted {run.id}", _until_stored(store))
+
+        message = shop.editor.open(
+            thread_of(run),
             lambda: live.task_frame(task),
-            on_posted=lambda ref: self._task_posted(task, ref),
-            owner=self.run.id,
+            key=task_key(run, task.record.id),
+            on_posted=posted,
+            owner=run.id,
         )
         self._messages[task.record.id] = message
         message.touch(Priority.FIRST)
         return message
-
-    def _task_posted(self, task: LiveTask, ref: MessageRef) -> None:
-        self._shop.supervisor.start(
-            f"posted {self.run.id}", self._shop.store.runs.task_posted(task.record.id, ref.ts)
-        )
 
     async def _tick(self) -> None:
         while True:
@@ -195,13 +237,16 @@ class Execution:
             request = await upstream_request(shop.store, shop.messenger, self.run, shop.github_token)
         except StoreUnavailable:
             return Ending(RunState.FAILED, words.store_away())
+        # Where it was frozen since the run was started: who has lost it must not send it.
+        while not shop.editor.permitted():  # noqa: ASYNC110  hardly ever more than once
+            await asyncio.sleep(MOMENT)
         try:
             async with shop.upstream.invoke(request) as batches:
                 async for events in batches:
                     for event in events:
                         for slice_ in _slices(event):
+                            await shop.turns.take(EVENT + len(getattr(slice_, "text", "")))
                             await self._take_in(slice_)
-                    await self._breathe()
                     await shop.store.output.room()
         except UpstreamRefused as error:
             return Ending(RunState.FAILED, words.refused(error.reason, shop.secrets.redact(error.detail)))
@@ -212,16 +257,6 @@ class Execution:
             return Ending(RunState.INTERRUPTED, words.cut(self._live.elapsed))
         return Ending(None)
 
-    async def _breathe(self) -> None:
-        """Let everything else have its turn: a socket with data never blocks, and one flood would hold all up.
-
-        Of all streams only one goes on in each round of the event loop. However many there are, whatever else
-        waits for the loop, such as an acknowledgement, waits for one slice of one stream at a time.
-        """
-        async with self._shop.turn:
-            await asyncio.sleep(0)
-        self._fed = 0
-
     async def _take_in(self, event: Event) -> None:
         live = self._live
         name = getattr(event, "task", None)
@@ -230,20 +265,16 @@ class Execution:
             task = await self._unasked(str(name))
         before = live.thread_id
         live.apply(event, task)
-        if isinstance(event, Stdout):
-            self._fed += len(event.text)
-            if self._fed > SLICE:
-                await self._breathe()
         if isinstance(event, Stdout) or task.state.ended:
             self._messages[task.record.id].touch()
             if len(live.tasks) > 1 and self._status is not None:
+                self._status.lines = len(live.tasks)
                 self._status.touch()
         if live.thread_id is not None and live.thread_id != before:
             shop = self._shop
-            shop.supervisor.start(
-                f"thread {self.run.id}",
-                shop.store.conversations.name_upstream_thread(self.run.conversation, live.thread_id),
-            )
+            conversations = shop.store.conversations
+            store = partial(conversations.name_upstream_thread, self.run.conversation, live.thread_id)
+            shop.supervisor.start(f"thread {self.run.id}", _until_stored(store))
 
     async def _unasked(self, name: str) -> LiveTask:
         """A task that the service named by itself; where no more can be had, the run's first one stands in."""
@@ -254,6 +285,9 @@ class Execution:
             try:
                 record = await self._shop.store.runs.add_task(self.run.id, name)
             except StoreUnavailable:
+                return next(iter(live.tasks.values()))
+            except RunLost:
+                self.disown()
                 return next(iter(live.tasks.values()))
             self._open_task(live.add(record))
         return live.tasks[name]
@@ -269,38 +303,53 @@ class Execution:
             await self._store_row()
         except StoreUnavailable:
             log.warning("run.end_not_stored_yet")
-            self._shop.supervisor.start(f"end {self.run.id}", self._store_end_later())
+            self._storing = self._shop.supervisor.start(f"end {self.run.id}", self._store_end_later())
 
     async def _store_row(self) -> None:
-        live = self._live
-        await self._shop.store.runs.end(
+        live, store = self._live, self._shop.store
+        ended = await store.runs.end(
             self.run.id,
             live.state,
-            self._shop.clock.wall(),
+            live.ended_at,
             note=live.note,
             answer=live.answer,
             tasks=live.task_ends(),
+            own=True,
+            outcome=outcome_of(live),
         )
+        if not ended and not await store.ends.mine([self.run.id]):
+            self.disown()
+            return
         self._shop.home.changed(self.run.workspace, self.run.requester)
 
     async def _store_end_later(self) -> None:
-        while True:
-            await asyncio.sleep(STORE_RETRY)
-            with suppress(StoreUnavailable):
-                await self._store_row()
-                return
+        await asyncio.sleep(STORE_RETRY)
+        await _until_stored(self._store_row)
 
-    async def _show_end(self) -> None:
-        """The final edits first, then what is posted below them, in the order in which it is read."""
+    def _all_messages(self) -> set[LiveMessage]:
+        return {*self._messages.values(), *([self._status] if self._status else [])}
+
+    async def _show_end(self) -> bool:
+        """The final edits first, then what is posted below them, in the order in which it is read; false: it was lost."""
         live, shop = self._live, self._shop
-        messages = {*self._messages.values(), *([self._status] if self._status else [])}
-        await asyncio.gather(*(message.finish() for message in messages))
-        await shop.closing.post(self.run, live)
+        await asyncio.gather(*(message.finish() for message in self._all_messages()))
+        if self._lost or not await shop.closing.post(self.run, report_of(live)):
+            self.disown()
+            return False
         shop.reactions.ended(self.run, live.state)
         shop.sessions.ended(self.run, live.state)
+        return True
+
+    async def _settle(self) -> None:
+        """Slack has everything. Where that can't be stored now, it is looked at again later (see recovery.py)."""
+        if self._storing is not None:
+            await asyncio.wait({self._storing})
+        with suppress(StoreUnavailable):
+            await self._shop.store.ends.settle(self.run.id)
 
     def _log_end(self) -> None:
         live = self._live
+        self._shop.meter.ended[live.state.value] += 1
         log.info(
             "run.ended",
             state=live.state.value,

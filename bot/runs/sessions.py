@@ -38,12 +38,17 @@ class Sessions:
             self._processing[run.id] = self._supervisor.start(f"session {run.id}", self._process(run))
 
     def ended(self, run: Run, state: RunState) -> None:
-        """It waits for a reply, or was sent away."""
+        """It waits for a reply, or was sent away; also where another process had started it."""
+        self.forget(run)
+        if self._offered and self._declared() and run.thread_ts is not None:
+            status = SessionStatus.CLOSED if state is RunState.STOPPED else SessionStatus.ACTIVE
+            self._supervisor.start(f"session {run.id}", self._set(run, status))
+
+    def forget(self, run: Run) -> None:
+        """Say nothing more of it: another process does."""
         processing = self._processing.pop(run.id, None)
         if processing is not None:
             processing.cancel()
-            status = SessionStatus.CLOSED if state is RunState.STOPPED else SessionStatus.ACTIVE
-            self._supervisor.start(f"session {run.id}", self._set(run, status))
 
     async def _process(self, run: Run) -> None:
         while self._offered:

@@ -17,13 +17,21 @@ from bot.errors import (
     SlackRejected,
     SlackUnauthorized,
     SlackUnavailable,
+    SlackUnsure,
 )
 
 DEFAULT_RETRY_AFTER = 5.0  # seconds, where Slack says to slow down but not for how long
 LONGEST_WAIT = 30.0  # seconds, for a rate limit that only one small call waits for
 _PAUSES = (0.5, 2.0)  # seconds before the second and the third try
 _READING = frozenset(
-    {"users.info", "files.getUploadURLExternal", "chat.getPermalink", "conversations.replies"}
+    {
+        "users.info",
+        "files.getUploadURLExternal",
+        "files.info",
+        "chat.getPermalink",
+        "conversations.history",
+        "conversations.replies",
+    }
 )
 _SERVER_ERROR = 500
 _TOO_MANY = 429
@@ -45,10 +53,11 @@ _KINDS: MappingProxyType[str, type[SlackError]] = MappingProxyType(
         "token_expired": SlackUnauthorized,
         "missing_scope": SlackUnauthorized,
         "no_permission": SlackUnauthorized,
-        "internal_error": SlackUnavailable,
-        "fatal_error": SlackUnavailable,
-        "service_unavailable": SlackUnavailable,
-        "request_timeout": SlackUnavailable,
+        # Of these Slack says itself that something may have been done before they were raised.
+        "internal_error": SlackUnsure,
+        "fatal_error": SlackUnsure,
+        "service_unavailable": SlackUnsure,
+        "request_timeout": SlackUnavailable,  # the request came in without its end
         "team_added_to_org": SlackUnavailable,
     }
 )
@@ -85,6 +94,8 @@ async def respond(client: AsyncWebClient, method: str, **arguments: Any) -> Asyn
             return await client.api_call(method, json=said)
     except SlackApiError as error:
         raise _meaning(error) from error
+    except aiohttp.ClientConnectorError as error:  # it was never sent
+        raise SlackUnavailable("unreachable", type(error).__name__) from error
     except (
         aiohttp.ClientError,
         SlackClientError,
@@ -94,7 +105,7 @@ async def respond(client: AsyncWebClient, method: str, **arguments: Any) -> Asyn
         AttributeError,
     ) as error:
         # AttributeError: what the SDK makes of a body that is text, a list or a number
-        raise SlackUnavailable("unreachable", type(error).__name__) from error
+        raise SlackUnsure("no_answer", type(error).__name__) from error
 
 
 def _meaning(error: SlackApiError) -> SlackError:
@@ -108,7 +119,7 @@ def _meaning(error: SlackApiError) -> SlackError:
     if status == _TOO_MANY or code in {"ratelimited", "rate_limited"}:
         return SlackLimited(_retry_after(response.headers))
     if status >= _SERVER_ERROR or not isinstance(code, str):
-        return SlackUnavailable(f"http_{status}")
+        return SlackUnsure(f"http_{status}")
     metadata = data.get("response_metadata")
     reasons = metadata.get("messages") if isinstance(metadata, dict) else None
     detail = "; ".join(map(str, reasons[:3])) if isinstance(reasons, list) else ""

@@ -34,6 +34,7 @@ from bot.slack.buttons import (
     button,
     controls,
     plain_text,
+    rerun_button,
     stop_button,
     task_controls,
 )
@@ -117,6 +118,8 @@ def render_notice(notice: Notice) -> Rendered:
         typed = notice.typed if len(notice.typed) <= limits.VALUE else ""
         opener = button(OPEN_FORM, words.OPEN_FORM, typed)
         blocks.append({"type": "actions", "block_id": "controls", "elements": [opener]})
+    if notice.rerun:
+        blocks.append({"type": "actions", "block_id": "rerun", "elements": [rerun_button(notice.rerun)]})
     if notice.edit_settings:
         edit = button(EDIT_SETTINGS, words.EDIT)
         blocks.append({"type": "actions", "block_id": "settings", "elements": [edit]})
@@ -263,13 +266,25 @@ def _bare_note(note: str) -> list[Element]:
 
 def _run_controls(frame: RunFrame, links: Iterable[Link]) -> dict[str, Any]:
     several = max(len(frame.tasks), len(frame.lines)) > 1
-    return controls(frame.run, links, over=frame.state.ended, retry_failed=several and frame.failed_tasks > 0)
+    return controls(
+        frame.run,
+        links,
+        over=frame.state.ended,
+        retry_failed=several and frame.failed_tasks > 0,
+        waiting_reply=_waiting_reply(frame),
+    )
 
 
 def _task_controls(frame: TaskFrame, links: Iterable[Link]) -> list[dict[str, Any]]:
     if frame.controls:
-        return [controls(frame.run, links, over=frame.state.ended, retry_failed=False)]
+        waiting = _waiting_reply(frame)
+        over = frame.state.ended
+        return [controls(frame.run, links, over=over, retry_failed=False, waiting_reply=waiting)]
     return [task_controls(frame.run, frame.task)] if frame.task is not None else []
+
+
+def _waiting_reply(frame: RunFrame | TaskFrame) -> bool:
+    return frame.reply and frame.state == RunState.QUEUED
 
 
 # Notifications

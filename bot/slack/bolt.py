@@ -7,7 +7,9 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.runs.commands import Commands
+from bot.runs.edits import Edits
 from bot.runs.intake import Intake
+from bot.runs.suggestions import Suggestions
 from bot.slack.forms import Forms
 from bot.slack.home import HomeTabs
 from bot.slack.identity import Identity
@@ -22,6 +24,8 @@ def bolt_app(
     identity: Identity,
     messenger: SlackMessenger,
     intake: Intake,
+    edits: Edits,
+    suggestions: Suggestions,
     whole_text: Commands,
     forms: Forms,
     home_tabs: HomeTabs,
@@ -49,11 +53,18 @@ def bolt_app(
         request_verification_enabled=False,
     )
     commands.register(app, intake, forms)
-    messages.register(app, intake, identity)
+    messages.register(app, intake, edits, identity)
     views.register(app, intake, forms)
     shortcuts.register(app, forms)
-    home.register(app, identity, intake, whole_text, home_tabs)
+    home.register(
+        app,
+        identity=identity,
+        intake=intake,
+        commands=whole_text,
+        home_tabs=home_tabs,
+        suggestions=suggestions,
+    )
     settings.register(app, settings_form)
-    actions.register(app, intake, whole_text, forms)
+    actions.register(app, intake, edits, whole_text, forms)
     lifecycle.register(app, identity, messenger)
     return app

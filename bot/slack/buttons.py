@@ -11,6 +11,8 @@ from bot.slack import limits
 
 STOP_RUN = "stop_run"
 STOP_TASK = "stop_task"  # its value is `RUN/TASK`
+SEND_NOW = "send_now"
+DROP = "drop"
 RETRY_RUN = "retry_run"
 RETRY_FAILED = "retry_failed"
 OPEN_LINK = "open_link"  # followed by `:` and the button's number
@@ -18,13 +20,18 @@ OPEN_FORM = "open_form"
 STOP_LISTED = "stop_listed"  # in a list of runs, which doesn't show that it was stopped
 STOP_AT_HOME = "stop_at_home"
 EDIT_SETTINGS = "edit_settings"
+RERUN = "rerun"
 
 _URL = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::\d+)?(?:[/?#][!-~]*)?")
 
 
-def controls(run: str, links: Iterable[Link], *, over: bool, retry_failed: bool) -> dict[str, Any]:
-    """The actions block of a run's message: what can be done while it lasts, or after it is over."""
-    if over:
+def controls(
+    run: str, links: Iterable[Link], *, over: bool, retry_failed: bool, waiting_reply: bool
+) -> dict[str, Any]:
+    """The actions block of a run's message: what can be done while it waits, while it lasts, or after it is over."""
+    if waiting_reply:
+        buttons = [_send_now(run), button(DROP, words.DROP, run)]
+    elif over:
         buttons = [*_link_buttons(links), button(RETRY_RUN, words.RETRY, run)]
         if retry_failed:
             buttons.append(button(RETRY_FAILED, words.RETRY_FAILED, run))
@@ -38,6 +45,16 @@ def task_controls(run: str, task: int) -> dict[str, Any]:
     confirm = _stop_confirm(run, words.STOP_TASK_QUESTION)
     stop = button(STOP_TASK, words.STOP, f"{run}/{task}") | {"confirm": confirm}
     return {"type": "actions", "block_id": "controls", "elements": [stop]}
+
+
+def _send_now(run: str) -> dict[str, Any]:
+    confirm = {
+        "title": plain_text(one_line(f"{words.SEND_NOW} {run}", limits.CONFIRM_TITLE)),
+        "text": plain_text(words.SEND_NOW_QUESTION),
+        "confirm": plain_text(words.SEND_NOW),
+        "deny": plain_text(words.SEND_NOW_DENIED),
+    }
+    return button(SEND_NOW, words.SEND_NOW, run) | {"confirm": confirm}
 
 
 def _stop_confirm(run: str, question: str) -> dict[str, Any]:
@@ -54,6 +71,17 @@ def stop_button(action: str, run: str) -> dict[str, Any]:
     """A button that stops a run, after a question."""
     confirm = _stop_confirm(run, words.STOP_QUESTION)
     return button(action, words.STOP, run) | {"style": "danger", "confirm": confirm}
+
+
+def rerun_button(run: str) -> dict[str, Any]:
+    """A button that starts a run's request anew, after a question."""
+    confirm = {
+        "title": plain_text(one_line(f"{words.RERUN} {run}", limits.CONFIRM_TITLE)),
+        "text": plain_text(words.RERUN_QUESTION),
+        "confirm": plain_text(words.RERUN),
+        "deny": plain_text(words.STOP_DENIED),
+    }
+    return button(RERUN, words.RERUN, run) | {"confirm": confirm}
 
 
 def _link_buttons(links: Iterable[Link]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ installed the bot, or of the organisation where no team is named. Ids are never 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2s
 
 from bot.model import Attachment
 
@@ -36,8 +37,8 @@ class SlashCommand:
 class UserMessage:
     """A person wrote something that the bot can see.
 
-    ``direct`` is true in direct messages of any number of people; ``is_stranger`` where the author belongs to
-    another organisation (Slack Connect).
+    ``direct`` is true in a direct message to the bot alone: where several people talk, it has to be mentioned;
+    ``is_stranger`` where the author belongs to another organisation (Slack Connect).
     """
 
     workspace: str
@@ -55,7 +56,7 @@ class UserMessage:
 
 @dataclass(frozen=True, slots=True)
 class MessageEdited:
-    """A person changed the text of their message ``ts``; ``text`` is the new one."""
+    """A person changed the text of their message ``ts``; ``text`` is the new one, and ``edit`` names this change."""
 
     workspace: str
     channel: str
@@ -63,7 +64,7 @@ class MessageEdited:
     ts: str
     thread_ts: str | None
     text: str
-    event_id: str
+    edit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,17 @@ class HomeOpened:
 
     workspace: str
     user: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOpened:
+    """Someone looks at their direct messages with the bot; ``thread_ts`` where Slack began a thread for that."""
+
+    workspace: str
+    user: str
+    channel: str
+    thread_ts: str | None
     event_id: str
 
 
@@ -212,6 +224,7 @@ EventPayload = (
     | MessageEdited
     | MessageDeleted
     | HomeOpened
+    | ChatOpened
     | UserChanged
     | TokensRevoked
     | SessionStopped
@@ -224,6 +237,7 @@ Claimable = (
     | MessageEdited
     | MessageDeleted
     | HomeOpened
+    | ChatOpened
     | UserChanged
     | TokensRevoked
     | SessionStopped
@@ -237,6 +251,11 @@ def claim_key(payload: Claimable) -> str:
     match payload:
         case UserMessage():  # a mention arrives twice, as `app_mention` and as `message`, by different event ids
             return f"message:{payload.workspace}:{payload.channel}:{payload.ts}"
+        case MessageEdited():
+            # Slack may speak of one edit in several events, for example once more with a link's preview; and it counts
+            # edits by whole seconds, in which there may be two.
+            text = blake2s(payload.text.encode(errors="replace"), digest_size=8).hexdigest()
+            return f"edit:{payload.workspace}:{payload.channel}:{payload.ts}:{payload.edit}:{text}"
         case SlashCommand() | ButtonPress() | FormAction() | FormSubmitted() | ShortcutUsed():
             return f"trigger:{payload.trigger_id}"
         case _:

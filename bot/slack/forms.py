@@ -11,7 +11,8 @@ from bot.core.text import escape, shorten
 from bot.errors import SlackError, SlackRejected, StoreUnavailable
 from bot.model import Audience, Invocation, Options, Place
 from bot.runs import repositories
-from bot.runs.intake import Intake, Request
+from bot.runs.answers import Request
+from bot.runs.intake import Intake
 from bot.runs.ports import Notice
 from bot.runs.supervisor import Supervisor
 from bot.slack import form_draft, form_view
@@ -44,10 +45,11 @@ class Forms:
 
     def open(self, audience: Audience, trigger_id: str, start: Start | None = None) -> None:
         """Open it for whoever asked; without a channel in ``audience`` the form asks for one."""
-        self.supervisor.start("form", self._open(audience, trigger_id, start or Start()))
+        request = Request(audience, f"trigger:{trigger_id}", "")
+        self.intake.button(request, self._open(audience, trigger_id, start or Start()))
 
     async def _open(self, audience: Audience, trigger_id: str, start: Start) -> None:
-        ready = self.supervisor.start("form's view", self._first_view(audience, start))
+        ready = asyncio.create_task(self._first_view(audience, start), name="form's view")
         try:
             await asyncio.wait({ready}, timeout=QUICK)
             if ready.done():
@@ -58,6 +60,8 @@ class Forms:
         except SlackError as error:
             log.warning("form.not_opened", error=str(error))
             await self.intake.admission.tell(audience, Notice(words.form_unavailable()))
+        finally:
+            ready.cancel()
 
     async def _first_view(self, audience: Audience, start: Start) -> View:
         refusal, defaults, link = await asyncio.gather(
@@ -121,6 +125,9 @@ class Forms:
                 known = await self._known(Audience(wanted.workspace, channel, wanted.user))
         except (StoreUnavailable, TimeoutError) as error:
             log.warning("form.no_repositories", error=str(error))
+            known = []
+        except Exception:  # the menu can't say it, and does without them
+            log.exception("form.no_repositories")
             known = []
         return repositories.offered(known, wanted.typed, policy)
 

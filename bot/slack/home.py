@@ -21,7 +21,7 @@ from bot.slack import home_view
 from bot.slack.home_view import HomePage, View
 from bot.slack.messenger import SlackMessenger
 from bot.store.store import Store
-from bot.words import home_press_failed
+from bot.words import home_unavailable, press_failed, unexpected
 
 log = structlog.get_logger("bot.home")
 
@@ -81,7 +81,10 @@ class HomeTabs:
             note = await work
         except StoreUnavailable as error:
             log.warning("home.store_unavailable", error=str(error))
-            note = home_press_failed()
+            note = press_failed()
+        except Exception:
+            log.exception("home.press_failed")
+            note = unexpected("")
         self.say(workspace, user, note or "")
 
     async def run(self) -> None:
@@ -118,7 +121,10 @@ class HomeTabs:
         except StoreUnavailable as error:
             log.warning("home.store_unavailable", error=str(error))
             self._later(tab, EVERY, note)
-            return home_view.unavailable()
+            return home_view.unavailable(home_unavailable())
+        except Exception:
+            log.exception("home.failed")
+            return home_view.unavailable(unexpected(""))
 
     def _later(self, tab: Tab, wait: float, note: str) -> None:
         self._pace.later(tab, self._clock.monotonic() + wait)
@@ -127,8 +133,10 @@ class HomeTabs:
 
     async def _page(self, workspace: str, user: str, note: str) -> HomePage:
         going = await self._store.queue.listing(workspace)
-        own = [run for run in going if run.requester == user]
         past = await self._store.runs.latest_of(workspace, user, home_view.PAST)
+        over = {run.id for run in past}  # also those that have ended since the first look
+        going = [run for run in going if run.id not in over]
+        own = [run for run in going if run.requester == user]
         running = sum(run.state is RunState.RUNNING for run in going)
         listed = own[: home_view.ACTIVE]
         return HomePage(

@@ -56,9 +56,9 @@ def render_home(page: HomePage) -> View:
     return {"type": "home", "blocks": blocks}
 
 
-def unavailable() -> View:
+def unavailable(note: str) -> View:
     """What stands there while nothing can be read."""
-    return {"type": "home", "blocks": [_section("note", words.home_unavailable())]}
+    return {"type": "home", "blocks": [_section("note", note)]}
 
 
 def moment(at: float) -> str:

@@ -35,5 +35,5 @@ TASKS = 20  # lines of the roll-up
 NOTE = 1_000
 TAIL = 3_000
 TAIL_LINES = 40
-LINKS = 5  # buttons to pull requests
+LINKS = 5  # buttons that open an address
 LINK_URLS = 1_000  # all their addresses together

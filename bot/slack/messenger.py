@@ -1,7 +1,9 @@
 """Slack as the engine room sees it: frames become calls of the Web API, its answers our errors."""
 
+import asyncio
+import itertools
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import aiohttp
@@ -10,21 +12,28 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from bot.core.quoting import Said
-from bot.errors import SlackError, SlackRejected, SlackUnavailable
+from bot.errors import ChannelClosed, SlackError, SlackLimited, SlackRejected, SlackUnavailable, SlackUnsure
 from bot.model import Audience, MessageRef, Person, Place
 from bot.runs.frames import Frame
-from bot.runs.ports import Notice, Reaction, SessionStatus
+from bot.runs.ports import Notice, Reaction, SessionStatus, Suggestion
 from bot.slack.api import call, insist
 from bot.slack.blocks import Rendered, bare, render, render_notice
+from bot.slack.finding import find, find_file, marked
 from bot.slack.people import People
-from bot.slack.reading import download, earlier
+from bot.slack.reading import download, earlier, text
 from bot.slack.untyped import string
 
 log = structlog.get_logger("bot.slack")
 
 ANSWER_SECONDS = 5.0  # for a response_url, before the Web API is tried instead
 UPLOAD_SECONDS = 120.0
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between looks for what Slack may have done
+_LONGEST_PAUSE = 30.0
 _REFUSED = re.compile(r'"ok"\s*:\s*false')
+
+
+def _pauses() -> Iterator[float]:
+    return itertools.chain(_PAUSES, itertools.repeat(_LONGEST_PAUSE))
 
 
 class SlackMessenger:
@@ -35,14 +44,24 @@ class SlackMessenger:
         self._session = session
         self._people = People(client, clock)
 
-    async def post(self, place: Place, frame: Frame) -> MessageRef:
-        """A new message, without previews of links in it."""
+    async def post(self, place: Place, frame: Frame, key: str = "") -> MessageRef:
+        """A new message, without previews of links in it, which ``find`` finds by its ``key``."""
         where = {"channel": place.channel, "thread_ts": place.thread_ts}
         quiet = {"unfurl_links": False, "unfurl_media": False}
-        answer = await self._shown("chat.postMessage", frame, **where, **quiet)
+        answer = await self._shown("chat.postMessage", frame, **where, **quiet, metadata=marked(key))
         if not isinstance(answer.get("ts"), str):
-            raise SlackUnavailable("no_ts")
+            raise SlackUnsure("no_ts")
         return MessageRef(answer.get("channel") or place.channel, answer["ts"])
+
+    async def find(self, place: Place, key: str, since: float) -> MessageRef | None:
+        """The message with that key, if it was posted there since then (Unix seconds)."""
+        try:
+            return await find(self._client, place, key, since)
+        except ChannelClosed:
+            # Anyone may post in a public channel, but only members may read there.
+            if not await self.join(place):
+                raise
+            return await find(self._client, place, key, since)
 
     async def update(self, place: Place, ref: MessageRef, frame: Frame) -> None:
         """That message, showing ``frame`` from now on."""
@@ -63,13 +82,14 @@ class SlackMessenger:
     async def tell(self, audience: Audience, notice: Notice) -> None:
         """An ephemeral answer; by ``response_url`` where there is one, else by the Web API."""
         rendered = render_notice(notice)
-        if audience.response_url and await self._respond(audience.response_url, rendered):
+        url = audience.response_url
+        if url and await self._respond(url, rendered, replaces=notice.replaces):
             return
         where = {"channel": audience.channel, "user": audience.user, "thread_ts": audience.thread_ts}
         await insist(self._client, "chat.postEphemeral", text=rendered.text, blocks=rendered.blocks, **where)
 
-    async def _respond(self, url: str, rendered: Rendered) -> bool:
-        body = {"response_type": "ephemeral", "replace_original": False, "text": rendered.text}
+    async def _respond(self, url: str, rendered: Rendered, *, replaces: bool) -> bool:
+        body = {"response_type": "ephemeral", "replace_original": replaces, "text": rendered.text}
         try:
             async with self._session.post(
                 url, json={**body, "blocks": rendered.blocks}, timeout=aiohttp.ClientTimeout(ANSWER_SECONDS)
@@ -95,13 +115,51 @@ class SlackMessenger:
                     raise SlackUnavailable(f"http_{response.status}")
         except (aiohttp.ClientError, TimeoutError) as error:
             raise SlackUnavailable("upload", type(error).__name__) from error
-        await call(
-            self._client,
-            "files.completeUploadExternal",
-            files=[{"id": target["file_id"], "title": filename}],
-            channel_id=place.channel,
-            thread_ts=place.thread_ts,
-        )
+        await self._share(place, filename, str(target["file_id"]))
+
+    async def _share(self, place: Place, filename: str, file: str) -> None:
+        """Show an uploaded file in its thread, once also where Slack doesn't say that it did."""
+        for pause in _pauses():
+            try:
+                await call(
+                    self._client,
+                    "files.completeUploadExternal",
+                    files=[{"id": file, "title": filename}],
+                    channel_id=place.channel,
+                    thread_ts=place.thread_ts,
+                )
+            except SlackUnsure as error:
+                log.warning("slack.unsure_of_file", error=str(error))
+                await asyncio.sleep(pause)
+                if await self._is_shared(file):
+                    return
+            else:
+                return
+
+    async def _is_shared(self, file: str) -> bool:
+        """Whether a file is more than uploaded; asked until Slack says."""
+        pauses = _pauses()
+        while True:
+            try:
+                await call(self._client, "files.info", file=file)
+            except SlackLimited as error:
+                await asyncio.sleep(error.retry_after)
+            except SlackUnavailable:
+                await asyncio.sleep(next(pauses))
+            except SlackError:  # it knows no file that nobody was shown
+                return False
+            else:
+                return True
+
+    async def attached(self, place: Place, filename: str, size: int, after: str) -> bool:
+        """Whether such a file was shared in a thread after the message at ``after``; not, where nobody may look."""
+        try:
+            return await find_file(self._client, place, filename, size, after)
+        except (SlackLimited, SlackUnavailable):
+            raise
+        except SlackError as error:
+            log.warning("slack.cannot_look", error=str(error))
+            return False
 
     async def react(self, place: Place, ts: str, add: Reaction | None, remove: Reaction | None) -> None:
         """Set one reaction and take back another; a refusal is not an error."""
@@ -126,6 +184,16 @@ class SlackMessenger:
     async def earlier(self, place: Place, before: str, most: int) -> list[Said]:
         """The newest ``most`` messages of a thread before the one at ``before``, oldest first."""
         return await earlier(self._client, self._people, place, before, most)
+
+    async def text(self, place: Place, ts: str) -> str | None:
+        """What a message says now, in Slack's notation; ``None`` where it is gone."""
+        return await text(self._client, place, ts)
+
+    async def suggest(self, place: Place, prompts: Sequence[Suggestion]) -> None:
+        """Offer up to four prompts in a direct message; refused where the app isn't declared as an agent."""
+        shown = [{"title": prompt.title, "message": prompt.message} for prompt in prompts]
+        where = {"channel_id": place.channel, "thread_ts": place.thread_ts}
+        await call(self._client, "assistant.threads.setSuggestedPrompts", **where, prompts=shown)
 
     async def download(self, url: str, most: int) -> bytes:
         """A file of the workspace, of at most ``most`` bytes."""

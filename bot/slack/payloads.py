@@ -11,6 +11,7 @@ from bot.model import Attachment
 from bot.slack.deliveries import (
     BotIdentity,
     ButtonPress,
+    ChatOpened,
     EventPayload,
     FormAction,
     FormSubmitted,
@@ -56,7 +57,7 @@ __all__ = [
 ]
 
 _PEOPLES_SUBTYPES = frozenset({"", "file_share", "thread_broadcast"})  # of messages that a person wrote
-_DIRECT = frozenset({"im", "mpim"})
+_SLACKBOT = "USLACKBOT"  # its reminders quote what people wrote, and bear no sign of a bot
 
 
 def identity_in(body: Json, known: BotIdentity) -> BotIdentity:
@@ -93,19 +94,31 @@ def _lifecycle(event: Json, workspace: str, event_id: str) -> EventPayload:
         return Ignored("no event id")
     found: EventPayload = Ignored(f"event {kind[:80] or 'without a type'}")
     match kind:
-        case "app_home_opened" if user and string(event, "tab") != "messages":
+        case "app_home_opened" if user and string(event, "tab") == "messages":
+            found = _chat(workspace, user, event, event_id)
+        case "app_home_opened" if user:
             found = HomeOpened(workspace, user, event_id)
+        case "assistant_thread_started":
+            thread = mapping(event, "assistant_thread")
+            found = _chat(workspace, string(thread, "user_id"), thread, event_id)
         case "user_change" if user:
             found = UserChanged(workspace, user, event_id)
         case "agent_session_stopped" if user:
             where = string(event, "channel_id") or string(event, "channel")
             found = SessionStopped(workspace, where, string(event, "thread_ts"), user, event_id)
-        case "tokens_revoked":
-            bots = tuple(item for item in items(event, "tokens", "bot") if isinstance(item, str))
+        case "tokens_revoked" if bots := tuple(filter(None, map(string, items(event, "tokens", "bot")))):
             found = TokensRevoked(workspace, bots, event_id)
         case "app_uninstalled":
             found = Uninstalled(workspace, event_id)
     return found
+
+
+def _chat(workspace: str, user: str, place: Json, event_id: str) -> ChatOpened | Ignored:
+    """Direct messages that someone looks at: apps that are agents hear of the tab, older assistants of a thread."""
+    channel = string(place, "channel_id") or string(place, "channel")
+    if not (user and channel):
+        return Ignored("direct messages without user or channel")
+    return ChatOpened(workspace, user, channel, string(place, "thread_ts") or None, event_id)
 
 
 def _written(body: Json, event: Json, workspace: str, bot: BotIdentity) -> UserMessage | Ignored:
@@ -126,7 +139,7 @@ def _written(body: Json, event: Json, workspace: str, bot: BotIdentity) -> UserM
         ts=ts,
         thread_ts=string(event, "thread_ts") or None,
         mentions_bot=string(event, "type") == "app_mention" or _mentions(string(event, "text"), bot),
-        direct=string(event, "channel_type") in _DIRECT or channel.startswith("D"),
+        direct=string(event, "channel_type") == "im" or channel.startswith("D"),
         event_id=string(body, "event_id"),
         files=_files(event),
         is_stranger=_stranger_wrote(body, event, workspace),
@@ -147,9 +160,10 @@ def _edited(event: Json, workspace: str, event_id: str, bot: BotIdentity) -> Eve
     if not mapping(message, "edited") or (before and string(before, "text") == text):
         return Ignored("changed without a new text")
     channel, user, ts = string(event, "channel"), string(message, "user"), string(message, "ts")
-    if not (channel and user and ts and event_id):
-        return Ignored("changed message without channel, user, ts or event id")
-    return MessageEdited(workspace, channel, user, ts, string(message, "thread_ts") or None, text, event_id)
+    edit = string(message, "edited", "ts") or event_id
+    if not (channel and user and ts and edit):
+        return Ignored("changed message without channel, user or ts, or a name of the change")
+    return MessageEdited(workspace, channel, user, ts, string(message, "thread_ts") or None, text, edit)
 
 
 def _deleted(event: Json, workspace: str, event_id: str, bot: BotIdentity) -> EventPayload:
@@ -167,7 +181,9 @@ def _deleted(event: Json, workspace: str, event_id: str, bot: BotIdentity) -> Ev
 def _by_bot(message: Json, bot: BotIdentity) -> bool:
     """Whether the bot itself or any other app wrote it."""
     author = string(message, "user")
-    return author == bot.user_id != "" or bool(message.get("bot_id")) or bool(message.get("bot_profile"))
+    if author in {bot.user_id, _SLACKBOT} - {""}:
+        return True
+    return bool(message.get("bot_id")) or bool(message.get("bot_profile"))
 
 
 def _files(event: Json) -> tuple[Attachment, ...]:

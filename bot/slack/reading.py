@@ -9,9 +9,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.quoting import Said
 from bot.core.slacktext import plain
-from bot.errors import SlackError, SlackRejected, SlackUnavailable
+from bot.errors import MessageGone, SlackError, SlackRejected, SlackUnavailable
 from bot.model import Place
-from bot.slack.api import call
+from bot.slack.api import call, insist
 from bot.slack.people import People
 from bot.slack.untyped import items, string
 
@@ -46,6 +46,26 @@ async def earlier(client: AsyncWebClient, people: People, place: Place, before: 
         for message in newest
         if string(message, "text")
     ]
+
+
+async def text(client: AsyncWebClient, place: Place, ts: str) -> str | None:
+    """What a message says now, in Slack's notation; ``None`` where it is gone. Raises one of the SlackErrors."""
+    try:
+        found = await insist(
+            client,
+            "conversations.replies",
+            channel=place.channel,
+            ts=place.thread_ts or ts,
+            oldest=ts,
+            latest=ts,
+            inclusive="true",
+            limit=PAGE,
+        )
+    except MessageGone:
+        return None
+    # A thread's first message comes with every answer.
+    message = next((message for message in items(found, "messages") if string(message, "ts") == ts), None)
+    return None if message is None or string(message, "subtype") == "tombstone" else string(message, "text")
 
 
 async def _author(people: People, place: Place, message: Any) -> str:

@@ -54,6 +54,9 @@ class SettingsForm:
         except (SlackError, StoreUnavailable) as error:
             log.warning("settings.not_opened", error=str(error))
             await self._tell(audience, words.settings_unavailable())
+        except Exception:
+            log.exception("settings.not_opened")
+            await self._tell(audience, words.unexpected(""))
 
     def read(self, values: Mapping[str, str]) -> UserSettings | dict[str, str]:
         """What was filled in, or what is wrong with it, also by what operators allow: a sentence for each block id."""
@@ -74,6 +77,10 @@ class SettingsForm:
         except StoreUnavailable as error:
             log.warning("settings.not_saved", error=str(error))
             await self._tell(audience, words.settings_not_saved())
+            return
+        except Exception:
+            log.exception("settings.not_saved")
+            await self._tell(audience, words.unexpected(""))
             return
         self.home.changed(audience.workspace, audience.user)
         await self._tell(audience, words.settings_saved())

@@ -3,16 +3,23 @@
 import asyncio
 import logging
 from contextlib import suppress
+from typing import Any
 
 import aiohttp
+import structlog
 from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.response import BoltResponse
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
+from bot.slack.listeners.lifecycle import BAD_REQUEST
+
+log = structlog.get_logger("bot.socket")
 
 AGAIN = 5.0  # seconds between attempts to connect, and between looks at the connection
 ATTEMPT = 8.0  # seconds after which an attempt begins anew, with a new address
@@ -45,9 +52,18 @@ class SocketMode:
         await self._client.close()  # type: ignore[no-untyped-call]  # the SDK left its types out
 
     async def _handle(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
-        """An envelope whose listener failed stays without an acknowledgement, so that Slack delivers it again."""
+        """An envelope whose listener failed stays without an acknowledgement, so that Slack delivers it again.
+
+        One that can't be read is acknowledged: it would be no better the next time.
+        """
         started = self._clock.wall()
-        response = await run_async_bolt_app(self._app, request)
+        try:
+            response = await run_async_bolt_app(self._app, request)
+        except Exception as error:  # noqa: BLE001  as at the endpoint: Bolt's own reading of what is of other types than Slack's
+            log.warning("envelope.unreadable", error=type(error).__name__)
+            response = BoltResponse(status=BAD_REQUEST)
+        if response.status == BAD_REQUEST:
+            response = BoltResponse(status=200)
         with suppress(
             ConnectionError, aiohttp.ClientError
         ):  # Slack delivers it again, over the next connection
@@ -55,6 +71,18 @@ class SocketMode:
 
 
 class _Client(SocketModeClient):
+    async def run_message_listeners(self, message: dict[str, Any], raw_message: str) -> None:
+        """Hand an envelope on; one without a type or a payload is acknowledged, since nothing better will come."""
+        envelope = message.get("envelope_id")
+        whole = isinstance(message.get("type"), str) and isinstance(message.get("payload"), dict)
+        if "envelope_id" not in message or (whole and isinstance(envelope, str)):
+            await super().run_message_listeners(message, raw_message)
+            return
+        log.warning("envelope.unreadable", kind=str(message.get("type"))[:80])
+        if isinstance(envelope, str):
+            with suppress(ConnectionError, aiohttp.ClientError):
+                await self.send_socket_mode_response(SocketModeResponse(envelope_id=envelope))
+
     async def connect(self) -> None:
         """Connect. An address is good for one attempt, within seconds; the SDK would try the same one for ever."""
         while not self.closed:

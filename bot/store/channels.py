@@ -1,11 +1,14 @@
 """What a channel was set to."""
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, select
 
 from bot.store import dialect
 from bot.store.database import Database
 from bot.store.tables import channels
+
+_REPO = select(channels.c.repo).where(
+    channels.c.workspace == bindparam("workspace"), channels.c.channel == bindparam("channel")
+)
 
 
 class Channels:
@@ -17,11 +20,8 @@ class Channels:
     async def repo(self, workspace: str, channel: str) -> str | None:
         """The channel's repository as ``owner/name``, where it was given one."""
 
-        async def find(connection: AsyncConnection) -> str | None:
-            query = select(channels.c.repo).where(
-                channels.c.workspace == workspace, channels.c.channel == channel
-            )
-            return (await connection.execute(query)).scalar_one_or_none()
+        def find(connection: Connection) -> str | None:
+            return connection.scalar(_REPO, {"workspace": workspace, "channel": channel})
 
         return await self._database.read(find)
 
@@ -29,11 +29,11 @@ class Channels:
         """Give the channel a repository, or with ``None`` take it away; ``by`` is the user who asked."""
         values = {"repo": repo, "changed_by": by, "changed_at": now}
 
-        async def upsert(connection: AsyncConnection) -> None:
+        def upsert(connection: Connection) -> None:
             statement = dialect.insert(connection.dialect.name, channels).values(
                 workspace=workspace, channel=channel, **values
             )
-            await connection.execute(
+            connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[channels.c.workspace, channels.c.channel], set_=values
                 )

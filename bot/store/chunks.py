@@ -11,11 +11,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 
-from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from bot.store.database import Database
-from bot.store.tables import chunks, tasks
+from bot.store.tables import chunks, runs, tasks
 
 # The zlib level: output is text, for which more effort gains little.
 _LEVEL = 3
@@ -62,17 +61,34 @@ class _Log:
         self.output_size += chunk.size
 
 
+# Held where the database knows such locks, all writers in the same order: who looks then writes.
+_LOGS = (
+    select(*(tasks.c[field.name] for field in fields(_Log)))
+    .where(tasks.c.id.in_(bindparam("of", expanding=True)))
+    .order_by(tasks.c.id)
+    .with_for_update()
+)
+_OWN_LOGS = _LOGS.where(tasks.c.run.in_(select(runs.c.id).where(runs.c.owner == bindparam("me"))))
+_ADD = insert(chunks)
+_COUNT = (
+    update(tasks)
+    .where(tasks.c.id == bindparam("of"))
+    .values(chunk_count=bindparam("chunks"), head_count=bindparam("heads"), output_size=bindparam("bytes"))
+)
+
+
 def pack(data: bytes) -> bytes:
     """A chunk's data as it is stored."""
     return zlib.compress(data, _LEVEL)
 
 
-async def store(connection: AsyncConnection, batch: Sequence[Chunk], cap: int) -> None:
+def store(connection: Connection, batch: Sequence[Chunk], cap: int, owner: str = "") -> None:
     """Store chunks, and drop what a task then has above ``cap`` bytes.
 
-    Chunks of tasks that are gone, and chunks that an earlier try did store, are passed over.
+    Chunks of tasks that are gone or another process's than ``owner``, and those that an earlier try did store, are
+    passed over.
     """
-    logs = await _logs(connection, {chunk.task for chunk in batch})
+    logs = _logs(connection, {chunk.task for chunk in batch}, owner)
     fresh = []
     for chunk in batch:
         log = logs.get(chunk.task)
@@ -85,36 +101,36 @@ async def store(connection: AsyncConnection, batch: Sequence[Chunk], cap: int) -
         {"task": c.task, "position": c.position, "size": c.size, "dropped": c.dropped, "data": c.data}
         for c in fresh
     ]
-    await connection.execute(insert(chunks), rows)
+    connection.execute(_ADD, rows)
     for log in logs.values():
-        while log.output_size > cap and await _drop(connection, log, cap):
+        while log.output_size > cap and _drop(connection, log, cap):
             pass
-    await connection.execute(
-        update(tasks).where(tasks.c.id == bindparam("of")),
+    connection.execute(
+        _COUNT,
         [
             {
                 "of": log.id,
-                "chunk_count": log.chunk_count,
-                "head_count": log.head_count,
-                "output_size": log.output_size,
+                "chunks": log.chunk_count,
+                "heads": log.head_count,
+                "bytes": log.output_size,
             }
             for log in logs.values()
         ],
     )
 
 
-async def size(connection: AsyncConnection, task_id: int) -> int:
+def size(connection: Connection, task_id: int) -> int:
     """How many bytes ``read`` yields."""
     stored = select(tasks.c.output_size).where(tasks.c.id == task_id)
     gaps = select(chunks.c.dropped).where(chunks.c.task == task_id, chunks.c.dropped > 0)
-    said = sum(len(_gap(dropped)) for dropped in (await connection.execute(gaps)).scalars())
-    return ((await connection.execute(stored)).scalar_one_or_none() or 0) + said
+    said = sum(len(_gap(dropped)) for dropped in connection.execute(gaps).scalars())
+    return (connection.execute(stored).scalar_one_or_none() or 0) + said
 
 
-async def dropped(connection: AsyncConnection, task_id: int) -> int:
+def dropped(connection: Connection, task_id: int) -> int:
     """How many bytes of the output were not kept."""
     query = select(func.coalesce(func.sum(chunks.c.dropped), 0)).where(chunks.c.task == task_id)
-    return int((await connection.execute(query)).scalar_one())
+    return int(connection.execute(query).scalar_one())
 
 
 async def read(database: Database, task_id: int) -> AsyncIterator[bytes]:
@@ -132,13 +148,13 @@ async def read(database: Database, task_id: int) -> AsyncIterator[bytes]:
             yield zlib.decompress(data)
 
 
-async def tail(connection: AsyncConnection, task_id: int, chars: int) -> str:
+def tail(connection: Connection, task_id: int, chars: int) -> str:
     """The last ``chars`` characters of what ``read`` yields."""
     pieces: list[str] = []
     missing = chars
     of_task = _OUTPUT.where(chunks.c.task == task_id).order_by(chunks.c.position.desc())
     query = of_task
-    while missing > 0 and (rows := await _rows(connection, query)):
+    while missing > 0 and (rows := _rows(connection, query)):
         for _position, dropped, data in rows:
             piece = (_gap(dropped) if dropped else b"") + zlib.decompress(data)
             pieces.append(piece.decode())
@@ -147,23 +163,22 @@ async def tail(connection: AsyncConnection, task_id: int, chars: int) -> str:
     return "".join(reversed(pieces))[-chars:] if chars > 0 else ""
 
 
-async def _rows(
-    connection: AsyncConnection, query: Select[int, int, bytes]
-) -> Sequence[Row[int, int, bytes]]:
-    return (await connection.execute(query)).all()
+def _rows(connection: Connection, query: Select[int, int, bytes]) -> Sequence[Row[int, int, bytes]]:
+    return connection.execute(query).all()
 
 
-async def _logs(connection: AsyncConnection, of: set[int]) -> dict[int, _Log]:
-    columns = (tasks.c[field.name] for field in fields(_Log))
-    rows = (await connection.execute(select(*columns).where(tasks.c.id.in_(of)))).mappings()
-    return {row["id"]: _Log(**row) for row in rows}
+def _logs(connection: Connection, of: set[int], owner: str) -> dict[int, _Log]:
+    mine = {"me": owner} if owner else {}
+    rows = connection.execute(_OWN_LOGS if owner else _LOGS, {"of": list(of), **mine})
+    logs = (_Log(*row) for row in rows)
+    return {log.id: log for log in logs}
 
 
-async def _drop(connection: AsyncConnection, log: _Log, cap: int) -> bool:
+def _drop(connection: Connection, log: _Log, cap: int) -> bool:
     """Drop the oldest chunks after the kept beginning, until the rest is within ``cap``; false: nothing was left."""
     after_head = (chunks.c.task == log.id, chunks.c.position >= log.head_count)
     oldest = select(chunks.c.position, chunks.c.size, chunks.c.dropped).where(*after_head)
-    rows = (await connection.execute(oldest.order_by(chunks.c.position).limit(_DROPS))).all()
+    rows = connection.execute(oldest.order_by(chunks.c.position).limit(_DROPS)).all()
     gone, kept = 0, 0
     while kept < len(rows) - 1 and log.output_size > cap:
         _position, size, dropped = rows[kept]
@@ -173,9 +188,9 @@ async def _drop(connection: AsyncConnection, log: _Log, cap: int) -> bool:
     if kept == 0:
         return False
     position = rows[kept][0]
-    await connection.execute(delete(chunks).where(*after_head, chunks.c.position < position))
+    connection.execute(delete(chunks).where(*after_head, chunks.c.position < position))
     next_one = update(chunks).where(chunks.c.task == log.id, chunks.c.position == position)
-    await connection.execute(next_one.values(dropped=chunks.c.dropped + gone))
+    connection.execute(next_one.values(dropped=chunks.c.dropped + gone))
     return True
 
 

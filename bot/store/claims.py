@@ -1,10 +1,15 @@
 """Claims: the stored right to handle an event once."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from bot.store import dialect
 from bot.store.database import Database
 from bot.store.tables import claims
+
+_ADD = {
+    name: dialect.insert(name, claims).on_conflict_do_nothing().returning(claims.c.key)
+    for name in dialect.NAMES
+}
 
 
 class Claims:
@@ -18,7 +23,7 @@ class Claims:
         return await self._database.write(lambda connection: insert_claim(connection, key, now))
 
 
-async def insert_claim(connection: AsyncConnection, key: str, now: float) -> bool:
+def insert_claim(connection: Connection, key: str, now: float) -> bool:
     """The same within a transaction; ``now`` is Unix time."""
-    statement = dialect.insert(connection.dialect.name, claims).on_conflict_do_nothing()
-    return (await connection.execute(statement, {"key": key, "claimed_at": now})).rowcount == 1
+    values = {"key": key, "claimed_at": now}
+    return connection.execute(_ADD[connection.dialect.name], values).first() is not None

@@ -1,12 +1,33 @@
 """Conversations: Slack threads, and what was said in them."""
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, select, update
 
 from bot.store.database import Database
 from bot.store.records import Conversation, PastTurn
 from bot.store.rows import at_place, one_conversation, prompt_text
 from bot.store.tables import conversations, runs, tasks, turns
+
+# Statements are made once where runs begin with them: making them takes longer than running them.
+_BY_ID = select(conversations).where(conversations.c.id == bindparam("of"))
+_SET_PROMPT = (
+    update(turns)
+    .where(turns.c.conversation == bindparam("of"), turns.c.ordinal == bindparam("turn"))
+    .values(prompt=bindparam("said"))
+)
+_STARTED = (
+    select(runs.c.seq)
+    .where(
+        runs.c.conversation == turns.c.conversation,
+        runs.c.turn == turns.c.ordinal,
+        runs.c.started_at.is_not(None),
+    )
+    .exists()
+)
+_HISTORY = (
+    select(turns.c.ordinal, turns.c.prompt, turns.c.answer)
+    .where(turns.c.conversation == bindparam("of"), turns.c.ordinal < bindparam("before"), _STARTED)
+    .order_by(turns.c.ordinal)
+)
 
 
 class Conversations:
@@ -17,13 +38,15 @@ class Conversations:
 
     async def get(self, conversation: int) -> Conversation | None:
         """The conversation of that id."""
-        query = select(conversations).where(conversations.c.id == conversation)
-        return await self._database.read(lambda connection: one_conversation(connection, query))
+        return await self._database.read(
+            lambda connection: one_conversation(connection, _BY_ID, of=conversation)
+        )
 
     async def at(self, workspace: str, channel: str, thread_ts: str) -> Conversation | None:
         """The conversation of a thread."""
-        query = at_place(workspace, channel, thread_ts)
-        return await self._database.read(lambda connection: one_conversation(connection, query))
+        return await self._database.read(
+            lambda connection: at_place(connection, workspace, channel, thread_ts)
+        )
 
     async def name_upstream_thread(self, conversation: int, upstream_thread: str) -> None:
         """Store the service's id of the conversation."""
@@ -35,32 +58,15 @@ class Conversations:
 
     async def set_prompt(self, conversation: int, turn: int, prompt: str) -> None:
         """Store what a turn's prompt became when it was sent, with its quoted context and files."""
-        statement = (
-            update(turns)
-            .where(turns.c.conversation == conversation, turns.c.ordinal == turn)
-            .values(prompt=prompt)
-        )
-        await self._database.write(lambda connection: connection.execute(statement))
+        values = {"of": conversation, "turn": turn, "said": prompt}
+        await self._database.write(lambda connection: connection.execute(_SET_PROMPT, values))
 
     async def history(self, conversation: int, before_turn: int) -> list[PastTurn]:
         """The earlier turns in order, without those that never started: they were dropped while they waited."""
-        started = (
-            select(runs.c.seq)
-            .where(
-                runs.c.conversation == turns.c.conversation,
-                runs.c.turn == turns.c.ordinal,
-                runs.c.started_at.is_not(None),
-            )
-            .exists()
-        )
-        query = (
-            select(turns.c.ordinal, turns.c.prompt, turns.c.answer)
-            .where(turns.c.conversation == conversation, turns.c.ordinal < before_turn, started)
-            .order_by(turns.c.ordinal)
-        )
+        values = {"of": conversation, "before": before_turn}
 
-        async def find(connection: AsyncConnection) -> list[PastTurn]:
-            return [PastTurn(**row) for row in (await connection.execute(query)).mappings()]
+        def find(connection: Connection) -> list[PastTurn]:
+            return [PastTurn(*row) for row in connection.execute(_HISTORY, values)]
 
         return await self._database.read(find)
 
@@ -86,9 +92,9 @@ class Conversations:
         if before_turn is not None:
             query = query.where(runs.c.turn < before_turn)
 
-        async def find(connection: AsyncConnection) -> list[PastTurn]:
+        def find(connection: Connection) -> list[PastTurn]:
             newest: dict[int, PastTurn] = {}
-            for turn, invocation, answer, task_answer in await connection.execute(query):
+            for turn, invocation, answer, task_answer in connection.execute(query):
                 asked = {task.name: task.prompt for task in invocation.tasks}
                 # A run's only task speaks for the run; one of several doesn't.
                 own = task_answer if asked else task_answer or answer
@@ -101,8 +107,8 @@ class Conversations:
         """The names that the conversation's parallel runs were given, in order."""
         query = select(runs.c.invocation).where(runs.c.conversation == conversation).order_by(runs.c.seq)
 
-        async def find(connection: AsyncConnection) -> tuple[str, ...]:
-            invocations = (await connection.execute(query)).scalars().all()
+        def find(connection: Connection) -> tuple[str, ...]:
+            invocations = connection.execute(query).scalars().all()
             return tuple(dict.fromkeys(task.name for asked in invocations for task in asked.tasks))
 
         return await self._database.read(find)

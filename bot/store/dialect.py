@@ -1,33 +1,56 @@
-"""What differs between databases: addresses, the settings of a connection, and one kind of insert."""
+"""What differs between databases: addresses, the settings of a connection, locks, and one kind of insert."""
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from bot.errors import SettingsError
 
-BEGIN = "bot_begin"
-"""The execution option with the statement that begins a transaction on SQLite; empty: every query for itself."""
+NAMES = ("sqlite", "postgresql")
+"""The kinds of databases, by SQLAlchemy's ``dialect.name``."""
+
+BEGIN_WRITING = "BEGIN IMMEDIATE"
+"""Begins a transaction on SQLite that will write: it waits for its turn now, not in its middle."""
+
+_EXAMPLES = "sqlite:///bot.db or postgresql://USER:PASSWORD@HOST/NAME"
+
+# SQLAlchemy's names of the drivers, by the first word of an address; a driver that is named there counts for nothing.
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 # What stays of a WAL file that a burst of output made large, in bytes.
 _WAL_LIMIT = 64 * 1024 * 1024
 
+# What PostgreSQL calls the interference of other transactions: a key that one has just stored, deadlock, serialization.
+_INTERFERENCE = frozenset({"23505", "40P01", "40001"})
+
+# How a connection is made where the address does not say it: a server that has gone is noticed in time.
+_CONNECTING: dict[str, str | int] = {
+    "connect_timeout": 2,  # seconds, the least that the driver knows
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "application_name": "bot",
+}
+
+# After how many milliseconds a PostgreSQL server takes back the locks of a process that was frozen.
+_FROZEN = 5_000
+
 
 def parse(url: str) -> URL:
-    """The address of a database of a kind that the bot can use; raises SettingsError."""
+    """The address of a database of a kind that the bot can use, with its driver; raises SettingsError."""
     try:
         parsed = make_url(url)
+        kind = parsed.get_backend_name()
     except (ArgumentError, ValueError) as error:
-        raise SettingsError(
-            ["DATABASE_URL is not the address of a database, like sqlite:///bot.db."]
-        ) from error
-    if parsed.get_backend_name() != "sqlite":
-        raise SettingsError(
-            [f"DATABASE_URL: {parsed.get_backend_name()} is not supported, use sqlite:///bot.db."]
-        )
-    return parsed
+        raise SettingsError([f"DATABASE_URL is not the address of a database, like {_EXAMPLES}."]) from error
+    if kind not in _DRIVERS:
+        raise SettingsError([f"DATABASE_URL: {kind} is not supported, use {_EXAMPLES}."])
+    return parsed.set(drivername=_DRIVERS[kind])
 
 
 def in_memory(url: URL) -> bool:
@@ -35,21 +58,23 @@ def in_memory(url: URL) -> bool:
     return url.database in {None, "", ":memory:"}
 
 
-def blocking_engine(url: URL, patience: float) -> Engine:
-    """An engine for a thread that may wait: it keeps no connection open."""
-    engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool)
-    prepare(engine, patience)
-    return engine
+def engine(url: URL, patience: float) -> Engine:
+    """An engine that keeps no connection open; ``patience`` is for a lock or a statement, in seconds."""
+    make = sqlite_engine if url.get_backend_name() == "sqlite" else postgres_engine
+    return make(url, patience)
 
 
-def prepare(engine: Engine, patience: float) -> None:
-    """Set up every connection that ``engine`` makes; ``patience`` is how long a lock is waited for, in seconds.
+def sqlite_engine(url: URL, patience: float, *, connections: int = 0, begin: str = BEGIN_WRITING) -> Engine:
+    """An engine whose threads may wait; it keeps ``connections`` open. ``patience`` is for a lock, in seconds.
+
+    ``begin`` begins a transaction; where it is empty, every query is one for itself.
 
     ``synchronous=NORMAL`` with a write-ahead log: a commit does not wait for the disk, a checkpoint does. So
-    checkpoints are never a commit's by-product (``wal_autocheckpoint=0``) but made apart, see Database.
+    checkpoints are never a commit's by-product (``wal_autocheckpoint=0``) but made apart, see sqlite.py.
     """
+    made = create_engine(url, connect_args={"check_same_thread": False}, **_pool(connections))
 
-    @event.listens_for(engine, "connect")
+    @event.listens_for(made, "connect")
     def connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         # The driver's own idea of when a transaction begins is switched off: it would begin at the first
         # write, and one that has read before may then fail at once instead of waiting for its turn.
@@ -60,11 +85,75 @@ def prepare(engine: Engine, patience: float) -> None:
             connection.close()  # nobody else knows of it yet
             raise
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        statement = connection.get_execution_options().get(BEGIN, "BEGIN IMMEDIATE")
-        if statement:
-            connection.exec_driver_sql(statement)
+    @event.listens_for(made, "begin")
+    def start(connection: Connection) -> None:
+        if begin:
+            connection.exec_driver_sql(begin)
+
+    return made
+
+
+def postgres_engine(url: URL, patience: float, *, connections: int = 0, begin: bool = True) -> Engine:
+    """An engine that keeps ``connections`` open, on which the server ends what takes longer than ``patience`` seconds.
+
+    Without ``begin`` every query is a transaction for itself.
+    """
+    given = {name: value for name, value in _CONNECTING.items() if name not in url.query}
+    made = create_engine(
+        url,
+        connect_args=given,
+        isolation_level="READ COMMITTED" if begin else "AUTOCOMMIT",
+        **_pool(connections),
+    )
+    within = round(patience * 1000)
+    settings = {
+        "statement_timeout": within,  # with the wait for locks
+        "idle_in_transaction_session_timeout": _FROZEN,
+    }
+
+    # Not in the address: poolers refuse such options there.
+    @event.listens_for(made, "connect")
+    def connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute("; ".join(f"SET {name} = {value}" for name, value in settings.items()))
+        cursor.close()
+        connection.commit()
+
+    return made
+
+
+def connecting(url: str) -> dict[str, Any]:
+    """What psycopg is given for a connection of one's own to the PostgreSQL database at ``url``."""
+    parsed = parse(url)
+    _, parameters = parsed.get_dialect()().create_connect_args(parsed)
+    parameters.pop("context", None)  # of SQLAlchemy's own
+    return {**_CONNECTING, **parameters}
+
+
+def _pool(connections: int) -> dict[str, Any]:
+    if not connections:
+        return {"poolclass": NullPool}
+    return {"poolclass": QueuePool, "pool_size": connections, "max_overflow": 0}
+
+
+def allow_time(connection: Connection, seconds: float) -> None:
+    """Let each statement of this transaction take so long."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
+
+
+def alone(connection: Connection, what: int) -> None:
+    """Wait until nobody else does ``what``, which is any number, until this transaction is over.
+
+    On SQLite every transaction that may write is alone.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(what)))
+
+
+def may_be_repeated(error: DBAPIError) -> bool:
+    """Whether the same transaction may go well next time: others were quicker, or the server was restarted."""
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _INTERFERENCE
 
 
 def _set_up(connection: DBAPIConnection, patience: float) -> None:

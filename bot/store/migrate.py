@@ -15,6 +15,12 @@ from bot.store import dialect
 # How long another process that migrates the same database is waited for, in seconds.
 _PATIENCE = 30.0
 
+# How long one step of a migration may take, in seconds.
+_LONGEST = 3600.0
+
+# Migrations of one database wait for each other, by this number that nothing else uses.
+_MIGRATING = 0x626F74
+
 
 async def migrate(url: str) -> None:
     """Bring the schema to the newest revision, in one transaction; creates the file where there is none.
@@ -26,9 +32,11 @@ async def migrate(url: str) -> None:
 
 
 def _migrate(url: str) -> None:
-    engine = dialect.blocking_engine(dialect.parse(url), _PATIENCE)
+    engine = dialect.engine(dialect.parse(url), _PATIENCE)
     try:
         with engine.begin() as connection:
+            dialect.alone(connection, _MIGRATING)
+            dialect.allow_time(connection, _LONGEST)
             command.upgrade(config(connection), "head")
     except CommandError as error:
         raise StoreUnavailable("the database was made by another, newer version of the bot") from error

@@ -52,7 +52,7 @@ class _Waiting:
 
 
 class OutputWriter:
-    """The output of all tasks of this process.
+    """The output of all tasks of this process, whose name is ``owner``; what isn't its own any more is not stored.
 
     ``cap`` is the bytes kept of one task: beyond it the middle is dropped, and said. ``memory`` is the bytes that
     may wait altogether while the database is away: beyond it the middle of the longest waiting output is dropped,
@@ -66,11 +66,13 @@ class OutputWriter:
         cap: int = 64 * 1024 * 1024,
         memory: int = 32 * 1024 * 1024,
         interval: float = 0.5,
+        owner: str = "",
     ) -> None:
         self._database = database
         self._cap = cap
         self._memory = memory
         self._interval = interval
+        self._owner = owner
         self._block = max(1, min(_BLOCK, cap // 16))  # what is dropped at the cap is dropped by blocks
         self._waiting: dict[int, _Waiting] = {}
         self._moving: list[Chunk] = []
@@ -218,7 +220,9 @@ class OutputWriter:
                 if batch and (weight > _TRANSACTION or len(batch) == _ROWS):
                     break
                 batch.append(chunk)
-            await self._database.write_output(partial(chunks.store, batch=batch, cap=self._cap))
+            await self._database.write_output(
+                partial(chunks.store, batch=batch, cap=self._cap, owner=self._owner)
+            )
             for chunk in batch:
                 self._packed.popleft()
                 self._bytes -= chunk.size

@@ -1,61 +1,118 @@
-"""Who runs next, who waits, and what a dead process left behind."""
+"""Who runs, who waits, and where."""
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from bot.core.run import RunState
 from bot.store.database import Database
 from bot.store.records import Run
-from bot.store.rows import BUSY, FIRST, RUN, all_runs
+from bot.store.rows import BUSY, RUN, all_runs
 from bot.store.tables import runs
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a queued run stands: its 1-based ``place``, in its conversation while that is busy, else in its workspace."""
+
+    run: str
+    conversation: int
+    workspace: str
+    owner: str | None
+    ready: bool
+    note: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unended:
+    """A run that is going on or waits, and where it was asked for."""
+
+    run: str
+    channel: str
+    state: RunState
+
+
+# Statements are made once: making them takes longer than running them.
+_ME = select(runs.c.conversation, runs.c.rank, BUSY).where(
+    runs.c.id == bindparam("me"), runs.c.state == RunState.QUEUED
+)
+_BEFORE = (
+    select(func.count())
+    .select_from(runs)
+    .where(runs.c.state == RunState.QUEUED, runs.c.rank <= bindparam("mine"))
+)
+_IN_CONVERSATION = _BEFORE.where(runs.c.conversation == bindparam("of"))
+_IN_WORKSPACE = _BEFORE.where(runs.c.workspace == bindparam("of"), ~BUSY)
+_LINE = (
+    select(runs.c.id, runs.c.conversation, runs.c.workspace, runs.c.owner, runs.c.ready, runs.c.note, BUSY)
+    .where(runs.c.state == RunState.QUEUED)
+    .order_by(runs.c.rank, runs.c.seq)
+)
+_UNENDED = (
+    select(runs.c.id, runs.c.channel, runs.c.state)
+    .where(runs.c.state.in_([RunState.RUNNING, RunState.QUEUED]), runs.c.workspace == bindparam("of"))
+    .order_by(runs.c.rank, runs.c.seq)
+)
+
+
 class Queue:
-    """Questions about the runs of all workspaces, or of one; answers are in the order of the requests."""
+    """Questions about the runs of all workspaces, or of one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def next_ready(self, limit: int) -> list[Run]:
-        """The first runs that may start now: at most one of a conversation, and none where one is running."""
-        query = RUN.where(runs.c.state == RunState.QUEUED, runs.c.ready, FIRST, ~BUSY).order_by(runs.c.seq)
-        return await self._all(query.limit(limit))
-
-    async def unprepared(self) -> list[Run]:
-        """Queued runs that are not ready: taken on, but not shown when the process died."""
-        return await self._all(RUN.where(runs.c.state == RunState.QUEUED, ~runs.c.ready).order_by(runs.c.seq))
-
-    async def orphans(self, owner: str) -> list[Run]:
-        """Running runs of any process but ``owner``."""
-        other = or_(runs.c.owner != owner, runs.c.owner.is_(None))
-        return await self._all(RUN.where(runs.c.state == RunState.RUNNING, other).order_by(runs.c.seq))
-
     async def listing(self, workspace: str | None) -> list[Run]:
-        """Running and queued runs; of one workspace, or with ``None`` of all."""
-        query = RUN.where(runs.c.state.in_([RunState.RUNNING, RunState.QUEUED])).order_by(runs.c.seq)
+        """Running and queued runs in the order of their turns; of one workspace, or with ``None`` of all."""
+        live = runs.c.state.in_([RunState.RUNNING, RunState.QUEUED])
+        query = RUN.where(live).order_by(runs.c.rank, runs.c.seq)
         return await self._all(query if workspace is None else query.where(runs.c.workspace == workspace))
+
+    async def unended(self, workspace: str) -> list[Unended]:
+        """The workspace's running and queued runs in the order of their turns, of each no more than where it stands."""
+
+        def find(connection: Connection) -> list[Unended]:
+            return [Unended(*row) for row in connection.execute(_UNENDED, {"of": workspace})]
+
+        return await self._database.read(find)
+
+    async def these(self, ids: Collection[str]) -> list[Run]:
+        """The runs with these ids in the order of their turns."""
+        return await self._all(RUN.where(runs.c.id.in_(ids)).order_by(runs.c.rank, runs.c.seq))
 
     async def place(self, run: Run) -> int:
         """The run's 1-based place: in its conversation while that is busy, else in its workspace; 0: not queued.
 
         The workspace's count leaves out replies that wait for their own conversation.
         """
-        queued = and_(runs.c.state == RunState.QUEUED, runs.c.seq <= run.seq)
 
-        def count(*where: ColumnElement[bool]) -> Select[int]:
-            return select(func.count()).select_from(runs).where(queued, *where)
-
-        async def find(connection: AsyncConnection) -> int:
-            me = select(runs.c.conversation, BUSY).where(runs.c.id == run.id, runs.c.state == RunState.QUEUED)
-            row = (await connection.execute(me)).one_or_none()
+        def find(connection: Connection) -> int:
+            row = connection.execute(_ME, {"me": run.id}).one_or_none()
             if row is None:
                 return 0
-            conversation, behind = row
+            conversation, rank, behind = row
             if behind:
-                query = count(runs.c.conversation == conversation)
-            else:
-                query = count(runs.c.workspace == run.workspace, ~BUSY)
-            return int((await connection.execute(query)).scalar_one())
+                return connection.scalar(_IN_CONVERSATION, {"mine": rank, "of": conversation}) or 0
+            return connection.scalar(_IN_WORKSPACE, {"mine": rank, "of": run.workspace}) or 0
+
+        return await self._database.read(find)
+
+    async def standings(self, busy: Collection[int] = ()) -> list[Standing]:
+        """All queued runs with their places, as ``place`` tells them, in order.
+
+        The conversations ``busy`` count as such, whatever is stored.
+        """
+
+        def find(connection: Connection) -> list[Standing]:
+            counted: Counter[int | str] = Counter()
+            found = []
+            for run, conversation, workspace, owner, ready, note, behind in connection.execute(_LINE):
+                line = conversation if behind or conversation in busy else workspace
+                counted[line] += 1
+                found.append(Standing(run, conversation, workspace, owner, ready, note, counted[line]))
+            return found
 
         return await self._database.read(find)
 

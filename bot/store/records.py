@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from bot.core.run import RunState, TaskState
-from bot.model import Invocation, Options
+from bot.model import Invocation, Link, Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,20 @@ class TaskEnd:
     answer: str
     note: str
     ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is posted below a run's final states, redacted: so that another process can do it where this one dies.
+
+    ``answers`` are the agent's last words, each with its task's name where there are several; ``push`` what it said of
+    its last push. ``links`` deserve buttons in the final state; ``name`` is what the service called the only task.
+    """
+
+    answers: tuple[tuple[str | None, str], ...] = ()
+    push: str = ""
+    links: tuple[Link, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Rows of the tables as records."""
 
 from dataclasses import fields
+from typing import Any
 
-from sqlalchemy import Select, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Select, bindparam, select
 
 from bot.core.run import RunState
 from bot.model import Invocation, Model, Options
@@ -22,6 +22,16 @@ DEFAULT_TASK = "task"
 """The name of the one task of a run that named none."""
 
 
+_RUN_BY_ID = RUN.where(runs.c.id == bindparam("of"))
+_TASKS_OF = TASK.where(tasks.c.run == bindparam("of")).order_by(tasks.c.position)
+
+_AT = select(conversations).where(
+    conversations.c.workspace == bindparam("workspace"),
+    conversations.c.channel == bindparam("channel"),
+    conversations.c.thread_ts == bindparam("thread_ts"),
+)
+_HOLD_AT = _AT.with_for_update()
+
 _OTHER = runs.alias()
 
 BUSY = (
@@ -36,35 +46,39 @@ FIRST = ~(
     .where(
         _OTHER.c.conversation == runs.c.conversation,
         _OTHER.c.state == RunState.QUEUED,
-        _OTHER.c.seq < runs.c.seq,
+        _OTHER.c.rank < runs.c.rank,
     )
     .exists()
 )
-"""Whether no run of its conversation has waited longer than the selected one."""
+"""Whether no run of its conversation waits before the selected one."""
 
 
-async def all_runs(connection: AsyncConnection, query: Select[*tuple[object, ...]]) -> list[Run]:
-    """The runs that ``query``, made from RUN, finds."""
-    return [Run(**row) for row in (await connection.execute(query)).mappings()]
+def all_runs(connection: Connection, query: Select[*tuple[Any, ...]], **values: object) -> list[Run]:
+    """The runs that ``query``, made from RUN, finds; ``values`` are for its parameters."""
+    return [Run(*row) for row in connection.execute(query, values)]
 
 
-async def one_run(connection: AsyncConnection, query: Select[*tuple[object, ...]]) -> Run | None:
-    """The first of them."""
-    found = await all_runs(connection, query.limit(1))
-    return found[0] if found else None
+def one_run(connection: Connection, query: Select[*tuple[Any, ...]], **values: object) -> Run | None:
+    """The first of them; a query that finds many needs a limit of its own."""
+    found = connection.execute(query, values).first()
+    return None if found is None else Run(*found)
 
 
-async def all_tasks(connection: AsyncConnection, run_id: str) -> list[Task]:
+def run_by_id(connection: Connection, run_id: str) -> Run | None:
+    """The run of that id."""
+    return one_run(connection, _RUN_BY_ID, of=run_id)
+
+
+def all_tasks(connection: Connection, run_id: str) -> list[Task]:
     """A run's tasks in their order."""
-    query = TASK.where(tasks.c.run == run_id).order_by(tasks.c.position)
-    return [Task(**row) for row in (await connection.execute(query)).mappings()]
+    return [Task(*row) for row in connection.execute(_TASKS_OF, {"of": run_id})]
 
 
-async def one_conversation(
-    connection: AsyncConnection, query: Select[*tuple[object, ...]]
+def one_conversation(
+    connection: Connection, query: Select[*tuple[Any, ...]], **values: object
 ) -> Conversation | None:
-    """The conversation that ``query``, over all its columns, finds."""
-    row = (await connection.execute(query)).mappings().one_or_none()
+    """The conversation that ``query``, over all its columns, finds; ``values`` are for its parameters."""
+    row = connection.execute(query, values).mappings().one_or_none()
     if row is None:
         return None
     return Conversation(
@@ -83,13 +97,12 @@ async def one_conversation(
     )
 
 
-def at_place(workspace: str, channel: str, thread_ts: str) -> Select[*tuple[object, ...]]:
-    """Selects the conversation of a thread, for ``one_conversation``."""
-    return select(conversations).where(
-        conversations.c.workspace == workspace,
-        conversations.c.channel == channel,
-        conversations.c.thread_ts == thread_ts,
-    )
+def at_place(
+    connection: Connection, workspace: str, channel: str, thread_ts: str, *, hold: bool = False
+) -> Conversation | None:
+    """The conversation of a thread; with ``hold`` nobody else changes it until the transaction is over."""
+    query = _HOLD_AT if hold else _AT
+    return one_conversation(connection, query, workspace=workspace, channel=channel, thread_ts=thread_ts)
 
 
 def task_names(invocation: Invocation, focus: str | None) -> tuple[str, ...]:

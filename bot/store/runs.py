@@ -1,30 +1,59 @@
 """Runs and their tasks: one row and one function for every step of their life."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from random import Random
+from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from bot.core.access import Usage
-from bot.core.run import RunState, TaskState, sources, task_end
+from bot.core.run import RunState
 from bot.model import Invocation
-from bot.store import taking
+from bot.store import life, taking
 from bot.store.database import Database
-from bot.store.records import NewRun, Run, Task, TaskEnd
-from bot.store.rows import BUSY, RUN, all_runs, all_tasks, one_run
-from bot.store.tables import conversations, runs, tasks, turns
+from bot.store.order import PutFirst, put_first, waiting
+from bot.store.records import NewRun, Outcome, Run, Task, TaskEnd
+from bot.store.rows import RUN, all_runs, all_tasks, one_run, run_by_id
+from bot.store.tables import conversations, runs, tasks
+
+# Made once: making a statement takes longer than running it.
+_SET_READY = update(runs).where(runs.c.id == bindparam("of")).values(ready=True)
+_SET_TASK_TS = update(tasks).where(tasks.c.id == bindparam("of")).values(ts=bindparam("to"))
+_SET_OWN_TASK_TS = _SET_TASK_TS.where(
+    tasks.c.run.in_(select(runs.c.id).where(runs.c.owner == bindparam("me"))),
+)
+_RUNNING_IN = RUN.where(runs.c.conversation == bindparam("conversation"), runs.c.state == RunState.RUNNING)
+_WAITING_IN = waiting(bindparam("conversation"))
+
+_UNENDED = runs.c.state.in_([RunState.QUEUED, RunState.RUNNING])
+_EARLIER = (
+    select(func.count())
+    .select_from(runs)
+    .where(runs.c.workspace == bindparam("workspace"), runs.c.seq < bindparam("me"))
+)
+_OWN = _EARLIER.where(runs.c.requester == bindparam("requester"))
+_USAGE = (
+    _OWN.where(_UNENDED),
+    _EARLIER.where(_UNENDED, runs.c.channel == bindparam("channel")),
+    _OWN.where(_UNENDED | runs.c.started_at.is_not(None), runs.c.created_at >= bindparam("since")),
+)
 
 _RECENT = 100  # runs in which a user's repositories are looked for
 
 
 class Runs:
-    """The runs of all workspaces; ``random`` chooses their ids. Times are Unix seconds."""
+    """The runs of all workspaces; ``random`` chooses their ids, ``me`` is this process's name. Times are Unix seconds.
 
-    def __init__(self, database: Database, random: Random) -> None:
+    Of one workspace no more than ``most_queued`` wait.
+    """
+
+    def __init__(
+        self, database: Database, random: Random, me: str = "", most_queued: int | None = None
+    ) -> None:
         self._database = database
         self._random = random
+        self._me = me
+        self._most_queued = most_queued
 
     # --- a request's way in
 
@@ -32,10 +61,12 @@ class Runs:
         """Take a request on, in one transaction: claim, conversation, turn, queued run, tasks.
 
         ``None``: the claim was taken before. A request that opens a conversation gives it its options; a reply's
-        repository and branch become the thread's.
+        repository and branch become the thread's. Raises QueueFull, and then nothing is stored.
         """
         return await self._database.write(
-            lambda connection: taking.take(connection, new, claim, now, self._random)
+            lambda connection: taking.take(
+                connection, new, claim, now, self._random, self._me, self._most_queued
+            )
         )
 
     async def rewrite(self, run_id: str, invocation: Invocation, focus: str | None) -> bool:
@@ -48,24 +79,21 @@ class Runs:
         """Store the message that shows the run's state, and the thread it opened; the run is ready then.
 
         Returns the run as it is now: it moved to another conversation where a quick reply had already opened
-        one for that thread. ``None``: no such run.
+        one for that thread. ``None``: no such run, or it is another process's now.
         """
         return await self._database.write(
-            lambda connection: taking.posted(connection, run_id, status_ts, thread_ts)
+            lambda connection: taking.posted(connection, run_id, status_ts, thread_ts, self._me)
         )
 
     async def set_ready(self, run_id: str) -> None:
         """Let a queued run start; for one whose state is shown without a message of its own, or already."""
-        statement = update(runs).where(runs.c.id == run_id).values(ready=True)
-        await self._database.write(lambda connection: connection.execute(statement))
+        await self._database.write(lambda connection: connection.execute(_SET_READY, {"of": run_id}))
 
     # --- finding
 
     async def get(self, run_id: str) -> Run | None:
         """The run of that id, whosever it is; for ids that come from ourselves."""
-        return await self._database.read(
-            lambda connection: one_run(connection, RUN.where(runs.c.id == run_id))
-        )
+        return await self._database.read(lambda connection: run_by_id(connection, run_id))
 
     async def find(self, workspace: str, run_id: str) -> Run | None:
         """The workspace's run of that id; for ids that people type."""
@@ -77,33 +105,34 @@ class Runs:
         query = RUN.where(
             runs.c.workspace == workspace, runs.c.channel == channel, runs.c.request_ts == request_ts
         ).order_by(runs.c.seq.desc())
-        return await self._database.read(lambda connection: one_run(connection, query))
+        return await self._database.read(lambda connection: one_run(connection, query.limit(1)))
 
     async def usage(self, run: Run, since: float) -> Usage:
         """What the requester's and the channel's earlier runs use up; ``since`` begins the day. Refused ones don't."""
-        unended = runs.c.state.in_((RunState.QUEUED.value, RunState.RUNNING.value))
-        earlier = (runs.c.workspace == run.workspace) & (runs.c.seq < run.seq)
-        own = earlier & (runs.c.requester == run.requester)
-        taken = unended | runs.c.started_at.is_not(None)
-        counts = (
-            select(func.count()).select_from(runs).where(own, unended),
-            select(func.count()).select_from(runs).where(earlier, unended, runs.c.channel == run.channel),
-            select(func.count()).select_from(runs).where(own, taken, runs.c.created_at >= since),
-        )
+        values = {
+            "workspace": run.workspace,
+            "requester": run.requester,
+            "channel": run.channel,
+            "me": run.seq,
+            "since": since,
+        }
 
-        async def count(connection: AsyncConnection) -> Usage:
-            return Usage(*[(await connection.execute(query)).scalar_one() for query in counts])
+        def count(connection: Connection) -> Usage:
+            return Usage(*[connection.execute(query, values).scalar_one() for query in _USAGE])
 
         return await self._database.read(count)
 
     async def running_in(self, conversation: int) -> Run | None:
         """The conversation's running run."""
-        query = RUN.where(runs.c.conversation == conversation, runs.c.state == RunState.RUNNING)
-        return await self._database.read(lambda connection: one_run(connection, query))
+        return await self._database.read(
+            lambda connection: one_run(connection, _RUNNING_IN, conversation=conversation)
+        )
 
     async def waiting_in(self, conversation: int) -> list[Run]:
         """The conversation's queued runs in order."""
-        return await self._database.read(lambda connection: all_runs(connection, _waiting(conversation)))
+        return await self._database.read(
+            lambda connection: all_runs(connection, _WAITING_IN, conversation=conversation)
+        )
 
     async def last_in(self, conversation: int) -> Run | None:
         """The conversation's newest run, in whatever state."""
@@ -116,7 +145,7 @@ class Runs:
         query = RUN.where(runs.c.conversation == conversation, runs.c.turn == turn).order_by(
             runs.c.seq.desc()
         )
-        return await self._database.read(lambda connection: one_run(connection, query))
+        return await self._database.read(lambda connection: one_run(connection, query.limit(1)))
 
     async def recent_repos(self, workspace: str, requester: str, most: int) -> list[str]:
         """The distinct repositories of the user's last runs, the newest first."""
@@ -128,8 +157,8 @@ class Runs:
             .limit(_RECENT)
         )
 
-        async def find(connection: AsyncConnection) -> list[str]:
-            found = (await connection.execute(query)).scalars()
+        def find(connection: Connection) -> list[str]:
+            found = connection.execute(query).scalars()
             return list(dict.fromkeys(repo for repo in found if repo))[:most]
 
         return await self._database.read(find)
@@ -149,8 +178,8 @@ class Runs:
             runs.c.seq > run.seq,
         )
 
-        async def find(connection: AsyncConnection) -> bool:
-            return (await connection.execute(query.limit(1))).first() is not None
+        def find(connection: Connection) -> bool:
+            return connection.execute(query.limit(1)).first() is not None
 
         return await self._database.read(find)
 
@@ -161,35 +190,26 @@ class Runs:
         return await self._database.read(lambda connection: all_tasks(connection, run_id))
 
     async def add_task(self, run_id: str, name: str) -> Task:
-        """A task that the service named unasked, after the others."""
-
-        async def add(connection: AsyncConnection) -> Task:
-            last = select(func.max(tasks.c.position)).where(tasks.c.run == run_id)
-            newest = (await connection.execute(last)).scalar_one()
-            position = 0 if newest is None else newest + 1
-            task_id = await taking.insert_task(connection, run_id, position, name)
-            return Task(id=task_id, run=run_id, position=position, name=name, state=TaskState.RUNNING)
-
-        return await self._database.write(add)
+        """A task that the service named unasked, after the others; raises RunLost where it isn't this process's run."""
+        return await self._database.write(
+            lambda connection: life.add_task(connection, run_id, name, self._me)
+        )
 
     async def task_posted(self, task_id: int, ts: str) -> None:
-        """Store the message that shows the task."""
-        statement = update(tasks).where(tasks.c.id == task_id).values(ts=ts)
-        await self._database.write(lambda connection: connection.execute(statement))
+        """Store the message that shows the task, where its run is this process's."""
+        values = {"of": task_id, "to": ts, **({"me": self._me} if self._me else {})}
+        statement = _SET_OWN_TASK_TS if self._me else _SET_TASK_TS
+        await self._database.write(lambda connection: connection.execute(statement, values))
 
     # --- the life of a run
 
-    async def start(self, run_id: str, owner: str, now: float) -> bool:
+    async def start(self, run_id: str, owner: str, now: float, *, turn: int | None = None) -> bool:
         """Make a queued run ``owner``'s running one; false where it isn't queued or its conversation is busy.
 
+        With ``turn`` also where another reply was put before it meanwhile, so that its turn is a later one now.
         Whoever got true, and nobody else, may send it.
         """
-        statement = (
-            update(runs)
-            .where(runs.c.id == run_id, runs.c.state.in_(sources(RunState.RUNNING)), ~BUSY)
-            .values(state=RunState.RUNNING, owner=owner, started_at=now)
-        )
-        return (await self._database.write(lambda connection: connection.execute(statement))).rowcount == 1
+        return await self._database.write(lambda connection: life.start(connection, run_id, owner, now, turn))
 
     async def end(
         self,
@@ -200,61 +220,34 @@ class Runs:
         note: str = "",
         answer: str = "",
         tasks: Sequence[TaskEnd] = (),
+        own: bool = False,
+        outcome: Outcome | None = None,
+        settled: bool = False,
     ) -> bool:
         """End a run with what is known of its tasks; false, and nothing changes, where it can't end so any more.
 
-        Tasks that are still running end as their run does. An answer that isn't empty becomes its turn's.
+        With ``own`` also where it is another process's. Tasks that are still running end as their run does. An answer
+        that isn't empty becomes its turn's. This process is to settle it then (see ends.py), unless it is ``settled``.
         """
+
+        def work(connection: Connection) -> bool:
+            more: dict[str, Any] = {"own": own, "outcome": outcome, "settled": settled}
+            return life.end(connection, run_id, state, now, note, answer, tasks, owner=self._me, **more)
+
+        return await self._database.write(work)
+
+    async def put_first(self, run_id: str, note: str) -> PutFirst | None:
+        """Let a waiting run be its conversation's next, showing ``note``; ``None`` where it doesn't wait."""
+        return await self._database.write(lambda connection: put_first(connection, run_id, note))
+
+    async def drop(self, run_id: str, now: float, note: str) -> bool:
+        """Stop a queued run, to be settled by this process; false, and nothing changes, where it doesn't wait any more."""
         return await self._database.write(
-            lambda connection: _end(connection, run_id, state, now, note, answer, tasks)
+            lambda connection: life.drop(connection, run_id, now, note, self._me)
         )
 
     async def drop_waiting(self, conversation: int, now: float, note: str) -> list[Run]:
         """Stop the conversation's queued runs; returns them as they are now."""
-
-        async def drop(connection: AsyncConnection) -> list[Run]:
-            dropped = await all_runs(connection, _waiting(conversation))
-            for run in dropped:
-                await _end(connection, run.id, RunState.STOPPED, now, note, "", ())
-            return [replace(run, state=RunState.STOPPED, ended_at=now, note=note) for run in dropped]
-
-        return await self._database.write(drop)
-
-
-def _waiting(conversation: int) -> Select[*tuple[object, ...]]:
-    return RUN.where(runs.c.conversation == conversation, runs.c.state == RunState.QUEUED).order_by(
-        runs.c.seq
-    )
-
-
-async def _end(
-    connection: AsyncConnection,
-    run_id: str,
-    state: RunState,
-    now: float,
-    note: str,
-    answer: str,
-    ends: Sequence[TaskEnd],
-) -> bool:
-    ended = await connection.execute(
-        update(runs)
-        .where(runs.c.id == run_id, runs.c.state.in_(sources(state)))
-        .values(state=state, ended_at=now, note=note, answer=answer)
-    )
-    if ended.rowcount == 0:
-        return False
-    of_run = update(tasks).where(tasks.c.run == run_id)
-    if ends:
-        # The column's name can't be a parameter's too: it would be taken for a value to be set.
-        rows = [
-            {("of" if field.name == "id" else field.name): getattr(end, field.name) for field in fields(end)}
-            for end in ends
-        ]
-        await connection.execute(of_run.where(tasks.c.id == bindparam("of")), rows)
-    still = of_run.where(tasks.c.state == TaskState.RUNNING)
-    await connection.execute(still.values(state=task_end(state), ended_at=now))
-    if answer:
-        of_turn = select(runs.c.conversation, runs.c.turn).where(runs.c.id == run_id)
-        turn = tuple_(turns.c.conversation, turns.c.ordinal).in_(of_turn)
-        await connection.execute(update(turns).where(turn).values(answer=answer))
-    return True
+        return await self._database.write(
+            lambda connection: life.drop_waiting(connection, conversation, now, note)
+        )

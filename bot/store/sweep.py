@@ -1,9 +1,9 @@
 """Forgetting: what is older than it may be is removed, a little at a time."""
 
-from sqlalchemy import delete, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, select, tuple_
 
 from bot.store.database import Database
+from bot.store.locks import hold_conversation
 from bot.store.tables import chunks, claims, conversations, runs, tasks, turns
 
 CLAIMS_KEPT = 48 * 3600.0
@@ -30,14 +30,16 @@ async def sweep(database: Database, now: float, retention: float) -> int:
     return removed
 
 
-async def _claims(connection: AsyncConnection, before: float) -> int:
-    old = select(claims.c.key).where(claims.c.claimed_at < before).limit(_CLAIMS)
-    return (await connection.execute(delete(claims).where(claims.c.key.in_(old)))).rowcount
+def _claims(connection: Connection, before: float) -> int:
+    query = select(claims.c.key).where(claims.c.claimed_at < before).limit(_CLAIMS)
+    old = connection.execute(query).scalars().all()
+    connection.execute(delete(claims).where(claims.c.key.in_(old)))
+    return len(old)
 
 
-async def _old(connection: AsyncConnection, before: float) -> list[str]:
+def _old(connection: Connection, before: float) -> list[str]:
     query = select(runs.c.id).where(runs.c.ended_at < before).order_by(runs.c.ended_at).limit(_RUNS)
-    return list((await connection.execute(query)).scalars())
+    return list(connection.execute(query).scalars())
 
 
 async def _run(database: Database, run_id: str) -> None:
@@ -46,7 +48,7 @@ async def _run(database: Database, run_id: str) -> None:
     await database.write_upkeep(lambda connection: _rest(connection, run_id))
 
 
-async def _chunks(connection: AsyncConnection, run_id: str) -> int:
+def _chunks(connection: Connection, run_id: str) -> int:
     some = (
         select(chunks.c.task, chunks.c.position)
         .join_from(tasks, chunks, chunks.c.task == tasks.c.id)
@@ -54,22 +56,23 @@ async def _chunks(connection: AsyncConnection, run_id: str) -> int:
         .limit(_CHUNKS)
     )
     return (
-        await connection.execute(delete(chunks).where(tuple_(chunks.c.task, chunks.c.position).in_(some)))
+        connection.execute(delete(chunks).where(tuple_(chunks.c.task, chunks.c.position).in_(some)))
     ).rowcount
 
 
-async def _rest(connection: AsyncConnection, run_id: str) -> None:
+def _rest(connection: Connection, run_id: str) -> None:
     """Remove a run and its tasks, and its turn and conversation where no other run needs them."""
     where = select(runs.c.conversation, runs.c.turn).where(runs.c.id == run_id)
-    row = (await connection.execute(where)).one_or_none()
+    row = connection.execute(where).one_or_none()
     if row is None:
         return  # another process sweeps too
     conversation, turn = row
-    await connection.execute(delete(tasks).where(tasks.c.run == run_id))
-    await connection.execute(delete(runs).where(runs.c.id == run_id))
+    hold_conversation(connection, conversation)
+    connection.execute(delete(tasks).where(tasks.c.run == run_id))
+    connection.execute(delete(runs).where(runs.c.id == run_id))
     others = select(runs.c.seq).where(runs.c.conversation == conversation)
-    if (await connection.execute(others.where(runs.c.turn == turn).limit(1))).first() is None:
+    if connection.execute(others.where(runs.c.turn == turn).limit(1)).first() is None:
         of_turn = (turns.c.conversation == conversation, turns.c.ordinal == turn)
-        await connection.execute(delete(turns).where(*of_turn))
-    if (await connection.execute(others.limit(1))).first() is None:
-        await connection.execute(delete(conversations).where(conversations.c.id == conversation))
+        connection.execute(delete(turns).where(*of_turn))
+    if connection.execute(others.limit(1)).first() is None:
+        connection.execute(delete(conversations).where(conversations.c.id == conversation))

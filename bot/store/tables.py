@@ -6,6 +6,7 @@
                    └─ runs ── tasks ── chunks      executions, their strands, their output
 
     claims          events that were handled        channels, users     what a channel, and a person, has set
+    workers         processes that own runs              orders              what they tell each other
 
 Nothing here is SQLite's own; the migrations in ``migrations/versions`` build the same tables step by step.
 """
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Dialect,
@@ -149,6 +151,10 @@ turns = Table(
     Column("answer", PlainText, nullable=False, server_default=text("''")),
 )
 
+# ``rank`` orders those that wait. It begins past every ``seq``, which is the order of the requests; where two requests
+# get the same one at a time, ``seq`` decides. ``owner`` is the process that is responsible for the run's next step until
+# everything about its end is with Slack: then it is ``settled``. ``outcome`` is what its closing messages say (JSON),
+# ``parts`` how many of those were posted. ``job`` is what it was handed out as to a job queue (see dispatching.py).
 runs = Table(
     "runs",
     metadata,
@@ -167,19 +173,66 @@ runs = Table(
     Column("focus", PlainText),
     Column("attempt", Integer, nullable=False),
     Column("ready", Boolean, nullable=False, server_default=false()),
+    Column(
+        "rank",
+        Integer,
+        nullable=False,
+        server_default="0",
+        default=text("(SELECT coalesce(max(seq), 0) + 1 FROM runs)"),
+    ),
     Column("owner", PlainText),
     Column("note", PlainText, nullable=False, server_default=text("''")),
     Column("answer", PlainText, nullable=False, server_default=text("''")),
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
     Column("ended_at", Double, index=True),
+    Column("settled", Boolean, nullable=False, server_default=false()),
+    Column("outcome", PlainText),
+    Column("parts", Integer, nullable=False, server_default="0"),
+    Column("job", BigInteger),
     ForeignKeyConstraint(["conversation", "turn"], ["turns.conversation", "turns.ordinal"]),
-    Index(None, "state", "ready", "seq"),  # the queue
-    Index(None, "conversation", "state", "seq"),  # what runs and waits in a thread
+    Index(None, "state", "ready", "rank"),  # the queue
+    Index(None, "workspace", "state", "rank"),  # a workspace's part of it
+    Index(None, "conversation", "state", "rank"),  # what runs and waits in a thread
     Index(None, "conversation", "turn", "seq"),  # a thread's past, and what was last
     Index(None, "workspace", "channel", "request_ts"),  # an edited or deleted request
     Index(None, "workspace", "requester", "seq"),  # a person's own runs
+    Index(None, "settled", "owner"),  # what an owner still has to do
     sqlite_autoincrement=True,
+)
+
+# The processes that own runs or may. ``beat_at`` is by the database's clock; ``slot`` is the number of the locked file
+# beside a database file, see workers.py.
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", PlainText, primary_key=True),
+    Column("host", PlainText, nullable=False),
+    Column("role", PlainText, nullable=False),
+    Column("slot", Integer),
+    Column("started_at", Double, nullable=False),
+    Column("beat_at", Double, nullable=False),
+)
+
+# How many messages a process edits in a workspace, by which the processes share the workspace's budget (see live.py).
+live = Table(
+    "live",
+    metadata,
+    Column("worker", PlainText, primary_key=True),
+    Column("workspace", PlainText, primary_key=True),
+    Column("messages", Integer, nullable=False),
+)
+
+# What one process asks another one, ``worker``, to do (see orders.py); ``payload`` is JSON.
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("worker", PlainText, nullable=False),
+    Column("kind", PlainText, nullable=False),
+    Column("payload", PlainText, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Index(None, "worker", "id"),
 )
 
 # ``chunk_count``, ``head_count`` and ``output_size`` are the output's bookkeeping (see output.py).
@@ -192,13 +245,13 @@ tasks = Table(
     Column("name", PlainText, nullable=False),
     Column("state", _states(TaskState), nullable=False),
     Column("ts", PlainText),
-    Column("line_count", Integer, nullable=False, server_default="0"),
+    Column("line_count", BigInteger, nullable=False, server_default="0"),
     Column("answer", PlainText, nullable=False, server_default=text("''")),
     Column("note", PlainText, nullable=False, server_default=text("''")),
     Column("ended_at", Double),
-    Column("chunk_count", Integer, nullable=False, server_default="0"),
-    Column("head_count", Integer, nullable=False, server_default="0"),
-    Column("output_size", Integer, nullable=False, server_default="0"),
+    Column("chunk_count", BigInteger, nullable=False, server_default="0"),
+    Column("head_count", BigInteger, nullable=False, server_default="0"),
+    Column("output_size", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("run", "position"),
     sqlite_autoincrement=True,
 )
@@ -209,8 +262,8 @@ chunks = Table(
     metadata,
     Column("task", Integer, nullable=False),
     Column("position", Integer, nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("dropped", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("dropped", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
     ForeignKeyConstraint(["task"], ["tasks.id"]),
     PrimaryKeyConstraint("task", "position"),

@@ -5,15 +5,25 @@ Functions within a transaction of the caller's.
 
 from random import Random
 
-from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from bot.core.run import RunState, TaskState
+from bot.errors import QueueFull
 from bot.model import Invocation, Options
 from bot.store import dialect
 from bot.store.claims import insert_claim
+from bot.store.locks import hold_conversation_of
 from bot.store.records import Conversation, NewRun, Run
-from bot.store.rows import RUN, all_tasks, at_place, one_conversation, one_run, prompt_text, task_names
+from bot.store.rows import (
+    RUN,
+    all_tasks,
+    at_place,
+    one_conversation,
+    one_run,
+    prompt_text,
+    run_by_id,
+    task_names,
+)
 from bot.store.tables import conversations, runs, tasks, turns
 
 # Without the look-alikes 0 and o, 1, l and i.
@@ -21,19 +31,69 @@ _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _SHORTEST = 4
 _TRIES = 4
 
+# Statements are made once where every request needs them: making them takes longer than running them.
+_HOLD_CONVERSATION = (
+    select(conversations)
+    .where(conversations.c.id == bindparam("of"), conversations.c.workspace == bindparam("workspace"))
+    .with_for_update()
+)
+_QUEUED_IN = (
+    select(func.count())
+    .select_from(runs)
+    .where(runs.c.workspace == bindparam("workspace"), runs.c.state == RunState.QUEUED)
+)
+_ADD_CONVERSATION = insert(conversations).returning(conversations.c.id)
+_NEWEST_TURN = select(func.coalesce(func.max(turns.c.ordinal), 0)).where(
+    turns.c.conversation == bindparam("of")
+)
+_ADD_TURN = insert(turns).values(ordinal=_NEWEST_TURN.scalar_subquery() + 1).returning(turns.c.ordinal)
+_BEGUN = (
+    select(runs.c.seq)
+    .where(
+        runs.c.conversation == bindparam("of"),
+        runs.c.turn == bindparam("asked"),
+        runs.c.started_at.is_not(None),
+    )
+    .limit(1)
+)
+_ADD_RUN = {
+    name: dialect.insert(name, runs).on_conflict_do_nothing(index_elements=[runs.c.id]).returning(runs.c.id)
+    for name in dialect.NAMES
+}
+_ADD_TASKS = insert(tasks)
+_ADD_TASK = _ADD_TASKS.returning(tasks.c.id)
+_RENAME_TASK = update(tasks).where(tasks.c.id == bindparam("of")).values(name=bindparam("to"))
+_SET_POSTED = update(runs).where(runs.c.id == bindparam("of")).values(status_ts=bindparam("ts"), ready=True)
+_SET_THREAD = (
+    update(conversations).where(conversations.c.id == bindparam("of")).values(thread_ts=bindparam("ts"))
+)
 
-async def take(
-    connection: AsyncConnection, new: NewRun, claim: str | None, now: float, random: Random
+
+def take(
+    connection: Connection,
+    new: NewRun,
+    claim: str | None,
+    now: float,
+    random: Random,
+    owner: str = "",
+    most_queued: int | None = None,
 ) -> Run | None:
-    """Store a request as a queued run with its claim, conversation, turn and tasks; ``None``: it was claimed."""
-    if claim is not None and not await insert_claim(connection, claim, now):
+    """Store a request as ``owner``'s queued run with its claim, conversation, turn and tasks; ``None``: it was claimed.
+
+    Raises QueueFull where its workspace has ``most_queued`` waiting runs already.
+    """
+    if claim is not None and not insert_claim(connection, claim, now):
         return None
-    conversation = await _conversation(connection, new)
+    if most_queued is not None:
+        queued = connection.execute(_QUEUED_IN, {"workspace": new.workspace}).scalar_one()
+        if queued >= most_queued:
+            raise QueueFull
+    conversation = _conversation(connection, new)
     values = {
         "workspace": new.workspace,
         "channel": new.channel,
         "conversation": conversation,
-        "turn": await _turn(connection, conversation, new),
+        "turn": _turn(connection, conversation, new),
         "requester": new.requester,
         "invocation": new.invocation,
         "state": RunState.QUEUED,
@@ -42,80 +102,74 @@ async def take(
         "status_ts": new.status_ts,
         "focus": new.focus,
         "attempt": new.attempt,
+        "owner": owner or None,
         "created_at": now,
     }
-    run_id = await _insert_run(connection, values, random)
+    run_id = _insert_run(connection, values, random)
     names = task_names(new.invocation, new.focus)
     strands = [_task(run_id, position, name) for position, name in enumerate(names)]
-    await connection.execute(insert(tasks), strands)
-    return await one_run(connection, RUN.where(runs.c.id == run_id))
+    connection.execute(_ADD_TASKS, strands)
+    return run_by_id(connection, run_id)
 
 
-async def rewrite(
-    connection: AsyncConnection, run_id: str, invocation: Invocation, focus: str | None
-) -> bool:
+def rewrite(connection: Connection, run_id: str, invocation: Invocation, focus: str | None) -> bool:
     """Replace what a waiting run asks; false where it doesn't wait any more."""
-    run = await one_run(connection, RUN.where(runs.c.id == run_id, runs.c.state == RunState.QUEUED))
+    hold_conversation_of(connection, run_id)
+    run = one_run(connection, RUN.where(runs.c.id == run_id, runs.c.state == RunState.QUEUED))
     if run is None:
         return False
-    await connection.execute(
-        update(runs).where(runs.c.id == run_id).values(invocation=invocation, focus=focus)
-    )
-    await connection.execute(
+    connection.execute(update(runs).where(runs.c.id == run_id).values(invocation=invocation, focus=focus))
+    connection.execute(
         update(turns)
         .where(turns.c.conversation == run.conversation, turns.c.ordinal == run.turn)
         .values(prompt=prompt_text(invocation, focus))
     )
-    await _rename_tasks(connection, run_id, task_names(invocation, focus))
+    _rename_tasks(connection, run_id, task_names(invocation, focus))
     thread = select(conversations).where(conversations.c.id == run.conversation)
-    conversation = await one_conversation(connection, thread)
+    conversation = one_conversation(connection, thread)
     if conversation is not None:
-        await _follow(connection, conversation, invocation.options)
+        _follow(connection, conversation, invocation.options)
     return True
 
 
-async def posted(connection: AsyncConnection, run_id: str, status_ts: str, thread_ts: str) -> Run | None:
+def posted(
+    connection: Connection, run_id: str, status_ts: str, thread_ts: str, owner: str = ""
+) -> Run | None:
     """Store the message that shows the run, and by it the conversation's thread; the run is ready then.
 
-    A reply can have been quicker than this and have opened a conversation for that thread: the run then moves there.
+    ``None``, and nothing changes, where it is another process's than ``owner``. A reply can have been quicker than this and have opened a conversation for that thread: the run then moves there.
     """
-    query = RUN.where(runs.c.id == run_id)
-    run = await one_run(connection, query)
-    if run is None:
+    hold_conversation_of(connection, run_id)
+    run = run_by_id(connection, run_id)
+    if run is None or (owner and run.owner != owner):
         return None
     if run.thread_ts is None:
-        other = await one_conversation(connection, at_place(run.workspace, run.channel, thread_ts))
+        other = at_place(connection, run.workspace, run.channel, thread_ts, hold=True)
         if other is None:
-            await connection.execute(
-                update(conversations)
-                .where(conversations.c.id == run.conversation)
-                .values(thread_ts=thread_ts)
-            )
+            connection.execute(_SET_THREAD, {"of": run.conversation, "ts": thread_ts})
         else:
-            await _merge(connection, run.conversation, other.id)
-    await connection.execute(update(runs).where(runs.c.id == run_id).values(status_ts=status_ts, ready=True))
-    return await one_run(connection, query)
+            _merge(connection, run.conversation, other.id)
+    connection.execute(_SET_POSTED, {"of": run_id, "ts": status_ts})
+    return run_by_id(connection, run_id)
 
 
-async def insert_task(connection: AsyncConnection, run_id: str, position: int, name: str) -> int:
+def insert_task(connection: Connection, run_id: str, position: int, name: str) -> int:
     """Add a task to a run; returns its id."""
-    adding = insert(tasks).returning(tasks.c.id)
-    return int((await connection.execute(adding, _task(run_id, position, name))).scalar_one())
+    return int(connection.execute(_ADD_TASK, _task(run_id, position, name)).scalar_one())
 
 
 def _task(run_id: str, position: int, name: str) -> dict[str, object]:
     return {"run": run_id, "position": position, "name": name, "state": TaskState.RUNNING}
 
 
-async def _conversation(connection: AsyncConnection, new: NewRun) -> int:
+def _conversation(connection: Connection, new: NewRun) -> int:
+    """The id of the request's conversation, held (see locks.py): an old one, or else one that is opened."""
     found = None
     if new.conversation is not None:
-        query = select(conversations).where(
-            conversations.c.id == new.conversation, conversations.c.workspace == new.workspace
-        )
-        found = await one_conversation(connection, query)
+        known = {"of": new.conversation, "workspace": new.workspace}
+        found = one_conversation(connection, _HOLD_CONVERSATION, **known)
     if found is None and new.thread_ts is not None:
-        found = await one_conversation(connection, at_place(new.workspace, new.channel, new.thread_ts))
+        found = at_place(connection, new.workspace, new.channel, new.thread_ts, hold=True)
     options = new.invocation.options
     if found is None:
         values = {
@@ -127,14 +181,13 @@ async def _conversation(connection: AsyncConnection, new: NewRun) -> int:
             "model": options.model,
             "directory": options.directory,
         }
-        opening = insert(conversations).returning(conversations.c.id)
-        return int((await connection.execute(opening, values)).scalar_one())
+        return int(connection.execute(_ADD_CONVERSATION, values).scalar_one())
     if new.turn is None:  # a retry repeats the past and decides nothing for the thread
-        await _follow(connection, found, options)
+        _follow(connection, found, options)
     return found.id
 
 
-async def _follow(connection: AsyncConnection, conversation: Conversation, options: Options) -> None:
+def _follow(connection: Connection, conversation: Conversation, options: Options) -> None:
     """Let a reply's repository and branch become its thread's."""
     old = conversation.options
     if options.repo not in {None, old.repo}:
@@ -144,74 +197,61 @@ async def _follow(connection: AsyncConnection, conversation: Conversation, optio
         values = {"branch": options.branch}
     else:
         return
-    await connection.execute(
-        update(conversations).where(conversations.c.id == conversation.id).values(values)
-    )
+    connection.execute(update(conversations).where(conversations.c.id == conversation.id).values(values))
 
 
-async def _turn(connection: AsyncConnection, conversation: int, new: NewRun) -> int:
-    """The ordinal of the turn that the run is for; where there is none yet, it is stored."""
+def _turn(connection: Connection, conversation: int, new: NewRun) -> int:
+    """The ordinal of the turn that the run is for; where there is none yet, it is stored.
+
+    A turn that was dropped before it began has no place in the past: tried again, it comes after what has run since.
+    """
     if new.turn is not None:
-        old = select(turns.c.ordinal).where(turns.c.conversation == conversation, turns.c.ordinal == new.turn)
-        if (await connection.execute(old)).first() is not None:
+        begun = connection.execute(_BEGUN, {"of": conversation, "asked": new.turn})
+        if begun.first() is not None:
             return new.turn
-    return await _insert_turn(connection, conversation, prompt_text(new.invocation, new.focus), "")
+    return _insert_turn(connection, conversation, prompt_text(new.invocation, new.focus), "")
 
 
-async def _insert_turn(connection: AsyncConnection, conversation: int, prompt: str, answer: str) -> int:
-    newest = select(func.coalesce(func.max(turns.c.ordinal), 0)).where(turns.c.conversation == conversation)
-    adding = (
-        insert(turns)
-        .values(
-            conversation=conversation,
-            ordinal=newest.scalar_subquery() + 1,
-            prompt=prompt,
-            answer=answer,
-        )
-        .returning(turns.c.ordinal)
-    )
-    return int((await connection.execute(adding)).scalar_one())
+def _insert_turn(connection: Connection, conversation: int, prompt: str, answer: str) -> int:
+    values = {"of": conversation, "conversation": conversation, "prompt": prompt, "answer": answer}
+    return int(connection.execute(_ADD_TURN, values).scalar_one())
 
 
-async def _insert_run(connection: AsyncConnection, values: dict[str, object], random: Random) -> str:
+def _insert_run(connection: Connection, values: dict[str, object], random: Random) -> str:
     """Store a run under an id that nobody has; ids get longer where the short ones are crowded."""
-    adding = (
-        dialect.insert(connection.dialect.name, runs)
-        .on_conflict_do_nothing(index_elements=[runs.c.id])
-        .returning(runs.c.id)
-    )
+    adding = _ADD_RUN[connection.dialect.name]
     tries = 0
     while True:
         run_id = "r-" + "".join(random.choices(_ALPHABET, k=_SHORTEST + tries // _TRIES))
-        if (await connection.execute(adding, {**values, "id": run_id})).first() is not None:
+        if connection.execute(adding, {**values, "id": run_id}).first() is not None:
             return run_id
         tries += 1
 
 
-async def _rename_tasks(connection: AsyncConnection, run_id: str, names: tuple[str, ...]) -> None:
+def _rename_tasks(connection: Connection, run_id: str, names: tuple[str, ...]) -> None:
     """Make the run's tasks those of ``names``; one at the same place keeps its message."""
-    old = await all_tasks(connection, run_id)
+    old = all_tasks(connection, run_id)
     for task, name in zip(old, names, strict=False):
-        await connection.execute(update(tasks).where(tasks.c.id == task.id).values(name=name))
+        connection.execute(_RENAME_TASK, {"of": task.id, "to": name})
     for position in range(len(old), len(names)):
-        await insert_task(connection, run_id, position, names[position])
+        insert_task(connection, run_id, position, names[position])
     if len(old) > len(names):
-        await connection.execute(delete(tasks).where(tasks.c.run == run_id, tasks.c.position >= len(names)))
+        connection.execute(delete(tasks).where(tasks.c.run == run_id, tasks.c.position >= len(names)))
 
 
-async def _merge(connection: AsyncConnection, conversation: int, into: int) -> None:
+def _merge(connection: Connection, conversation: int, into: int) -> None:
     """Move all turns and runs of a conversation to the end of another, and remove it."""
     ours = (
         select(turns.c.ordinal, turns.c.prompt, turns.c.answer)
         .where(turns.c.conversation == conversation)
         .order_by(turns.c.ordinal)
     )
-    for ordinal, prompt, answer in (await connection.execute(ours)).all():
-        moved = await _insert_turn(connection, into, prompt, answer)
-        await connection.execute(
+    for ordinal, prompt, answer in connection.execute(ours).all():
+        moved = _insert_turn(connection, into, prompt, answer)
+        connection.execute(
             update(runs)
             .where(runs.c.conversation == conversation, runs.c.turn == ordinal)
             .values(conversation=into, turn=moved)
         )
-    await connection.execute(delete(turns).where(turns.c.conversation == conversation))
-    await connection.execute(delete(conversations).where(conversations.c.id == conversation))
+    connection.execute(delete(turns).where(turns.c.conversation == conversation))
+    connection.execute(delete(conversations).where(conversations.c.id == conversation))

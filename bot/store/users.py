@@ -1,14 +1,18 @@
 """What people have set for themselves."""
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, select
 
 from bot.core.options import as_model
 from bot.model import Options
 from bot.store import dialect
 from bot.store.database import Database
 from bot.store.records import UserSettings
-from bot.store.tables import users
+from bot.store.tables import channels, users
+
+_SETTINGS = select(users).where(users.c.workspace == bindparam("of"), users.c.user == bindparam("user_id"))
+_REPO = select(channels.c.repo).where(
+    channels.c.workspace == bindparam("of"), channels.c.channel == bindparam("channel_id")
+)
 
 
 class Users:
@@ -19,14 +23,14 @@ class Users:
 
     async def settings(self, workspace: str, user: str) -> UserSettings:
         """What the user has set; who never did has no options and is notified."""
-        query = select(users).where(users.c.workspace == workspace, users.c.user == user)
+        return await self._database.read(lambda connection: _settings(connection, workspace, user))
 
-        async def find(connection: AsyncConnection) -> UserSettings:
-            row = (await connection.execute(query)).mappings().one_or_none()
-            if row is None:
-                return UserSettings()
-            model = as_model(row["model"] or "")  # one that is not offered any more counts as none
-            return UserSettings(Options(row["repo"], row["branch"], model), notify=row["notify"])
+    async def settings_in(self, workspace: str, user: str, channel: str) -> tuple[UserSettings, str | None]:
+        """The same, and the channel's own repository: every request wants both."""
+
+        def find(connection: Connection) -> tuple[UserSettings, str | None]:
+            repo = connection.execute(_REPO, {"of": workspace, "channel_id": channel}).scalar_one_or_none()
+            return _settings(connection, workspace, user), repo
 
         return await self._database.read(find)
 
@@ -40,12 +44,20 @@ class Users:
             "changed_at": now,
         }
 
-        async def upsert(connection: AsyncConnection) -> None:
+        def upsert(connection: Connection) -> None:
             statement = dialect.insert(connection.dialect.name, users).values(
                 workspace=workspace, user=user, first_seen=now, **values
             )
-            await connection.execute(
+            connection.execute(
                 statement.on_conflict_do_update(index_elements=[users.c.workspace, users.c.user], set_=values)
             )
 
         await self._database.write(upsert)
+
+
+def _settings(connection: Connection, workspace: str, user: str) -> UserSettings:
+    row = connection.execute(_SETTINGS, {"of": workspace, "user_id": user}).mappings().one_or_none()
+    if row is None:
+        return UserSettings()
+    model = as_model(row["model"] or "")  # one that is not offered any more counts as none
+    return UserSettings(Options(row["repo"], row["branch"], model), notify=row["notify"])

@@ -1,8 +1,9 @@
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.cloudcoding.events import (
@@ -15,8 +16,9 @@ from bot.cloudcoding.events import (
     ThreadNamed,
     Unknown,
     interpret,
+    interpret_run,
 )
-from bot.core.sse import ServerSentEvent
+from bot.core.sse import Run, ServerSentEvent, SSEDecoder
 
 
 def bare(data: object) -> list[Event]:
@@ -299,3 +301,107 @@ def test_no_json_is_an_error(value: object, name: str) -> None:
 @given(data=st.binary(max_size=40), name=st.sampled_from(["message", "custom", "error"]))
 def test_no_bytes_are_an_error(data: bytes, name: str) -> None:
     assert all(isinstance(event, Event) for event in raw(data, name))
+
+
+def one_by_one(run: Run) -> list[Event]:
+    return [said for event in run.events() for said in interpret(event)]
+
+
+USUAL = [b'{"event": "custom", "data": {"task_name": "a", "stdout": "%d"}}' % number for number in range(40)]
+ODD = [
+    *(b"", b" ", b"null", b"[]", b"7", b"{}", b"{", b"}", b"[DONE]", b'"', b"\\", b",", b"]", b"[", b"\xff"),
+    *(
+        b"null,null",
+        b",null",
+        b"null,",
+        b'{"stdout": "a"},{"stdout": "b"}',
+        b'{"stdout": "a"',
+        b'"task_name": "b"}',
+    ),
+    *(
+        b'{"stdout": "a',
+        b'b"}',
+        b'{"stdout": "a",null',
+        b'{"stdout": "a"}],[{"stdout": "b"}',
+        b'{"stdout":\n"a"}',
+    ),
+    *(
+        b'{"stdout": ""}',
+        b'{"stdout": "a", "seq": 4}',
+        b'{"stdout": "\\ud83d"}',
+        b'{"task_name": " a ", "stdout": "x"}',
+    ),
+    *(b'{"task_name": "", "stdout": "x"}', b'{"error": "no"}', b'{"stdout": "a"},null\n,{"stdout": "b"}'),
+    *(b'{"event": "custom", "data": {"stdout": "a"}},null\n,{"event": "custom", "data": {"stdout": "b"}}',),
+    *(b'{"event": "custom", "data": {"stdout": "a"}', b'{"event": "custom"', b'"data": {"stdout": "b"}}'),
+    *(b'{"event": "custom", "data": {"stdout": "a"}},{"event": "custom", "data": {"stdout": "b"}}',),
+    *(
+        b'{"event": "custom", "event": "error", "data": {"stdout": "a"}}',
+        b'{"data": {"stdout": "a"}, "event": "custom"}',
+    ),
+    *(b'{"event": "updates", "event": "error", "data": {"messages": []}}', b'{"event": "updates"}'),
+    *(b'{"event": "updates", "data": {"messages": [{"type": "ai", "content": "Done"}]}}',),
+    *(
+        b'{"event": "updates", "data": {"stdout": "a"}}',
+        b'{"event": "updates", "data": {"stdout": "a',
+        b'"}}',
+    ),
+    *(b'{"event": "updates", "data": [{}', b"{}]}", b'{"event": "updates", "data": [null', b"null]}"),
+    *(b'{"event": "updates", "data": \n{"thread_id": "t"}}', b'{"event": "error", "data": {"error": "no"}}'),
+]
+PAYLOADS = st.lists(
+    st.sampled_from([*USUAL[:2], *ODD, b'{"task_name": "a", "stdout": "1"}', b'{"stdout": "2"}'])
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(name=st.sampled_from(["message", "custom", "updates", "error"]), payloads=PAYLOADS)
+@example("message", [b'{"event": "custom", "data": {"stdout": "a', b'b"}}'])
+@example("message", [b'{"event": "updates", "data": [{}', b"{}]}", b"null,null"])
+@example("message", [b'{"event": "updates", "data": [null', b"null]}", b"null,null"])
+@example("message", [b'{"event": "updates", "data": {"stdout": "a', b'"}}', b"null,null", USUAL[0]])
+@example("custom", [b'{"stdout": "a"', b'"task_name": "b"}', b'{"stdout": "a"},{"stdout": "b"}'])
+@example("custom", [b'{"stdout": "a', b'b"}', b'{"stdout": "a"},{"stdout": "b"}'])
+def test_many_events_together_say_what_they_say_one_by_one(name: str, payloads: list[bytes]) -> None:
+    run = Run(name, payloads)
+    assert interpret_run(run) == one_by_one(run)
+
+
+@given(odd=st.lists(st.tuples(st.integers(0, 80), st.sampled_from(ODD)), max_size=3))
+def test_an_odd_event_among_many_costs_only_itself(odd: list[tuple[int, bytes]]) -> None:
+    payloads = USUAL + USUAL
+    for at, payload in odd:
+        payloads.insert(at, payload)
+    run = Run("message", payloads)
+    said = interpret_run(run)
+    assert said == one_by_one(run)
+    assert [one for one in said if isinstance(one, Stdout) and one.task == "a" and one.text.isdigit()] == [
+        Stdout("a", str(number)) for number in [*range(40), *range(40)]
+    ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    events=st.lists(
+        st.tuples(st.sampled_from([b"", b"event: custom\n", b"event: updates\n"]), st.sampled_from(ODD))
+    ),
+    usual=st.sampled_from([b"data: %b\n\n" % USUAL[0], b'event: custom\ndata: {"stdout": "x"}\n\n']),
+    cuts=st.lists(st.integers(0, 2000), max_size=6),
+)
+def test_any_cut_of_any_mixture_says_the_same(
+    events: list[tuple[bytes, bytes]], usual: bytes, cuts: list[int]
+) -> None:
+    stream = b"".join(
+        usual * 3 + name + b"".join(b"data: %b\n" % line for line in data.split(b"\n")) + b"\n"
+        for name, data in events
+    )
+    edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+    decoder, whole = SSEDecoder(), SSEDecoder()
+    runs = [run for a, b in pairwise(edges) for run in decoder.feed_runs(stream[a:b])]
+    expected = [
+        said
+        for line in stream.splitlines(keepends=True)
+        for event in whole.feed(line)
+        for said in interpret(event)
+    ]
+    assert [said for run in runs for said in interpret_run(run)] == expected

@@ -1,8 +1,12 @@
 """The token bucket, and what it learns from Slack's answers."""
 
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
 import pytest
 
-from bot.core.budget import Bucket, Budget
+from bot.core.budget import ENOUGH, Bucket, Budget
 
 BUDGET = Budget(rate=0.5, burst=4)
 
@@ -37,7 +41,7 @@ def test_a_refusal_means_silence_and_then_one_call_at_a_time() -> None:
     assert bucket.time_of(1, now=1_000) is None
     bucket.passed(probe, now=32)
     assert bucket.may_send(32)
-    assert bucket.rate == pytest.approx(0.45)
+    assert bucket.rate == pytest.approx(0.25)
     assert bucket.burst == 2
 
 
@@ -57,7 +61,7 @@ def test_calls_that_flew_together_teach_one_lesson() -> None:
     bucket.refused(together[1], retry_after=20, now=1)
     bucket.passed(together[2], now=1)
     bucket.refused(together[3], retry_after=5, now=2)
-    assert bucket.rate == pytest.approx(0.45)
+    assert bucket.rate == pytest.approx(0.25)
     assert bucket.time_of(1, now=2) == 21
     bucket.take(21)
     assert not bucket.may_send(21), "the one that passed was sent before the refusal and proves nothing"
@@ -69,7 +73,7 @@ def test_an_unanswered_call_neither_ends_nor_blocks_the_caution() -> None:
     bucket.take(10)
     bucket.failed()
     assert bucket.may_send(10)
-    assert bucket.time_of(1, now=10) == pytest.approx(10 + 1 / 0.45)
+    assert bucket.time_of(1, now=10) == pytest.approx(10 + 1 / 0.25)
 
 
 def test_belief_returns_with_success_and_not_with_time() -> None:
@@ -77,14 +81,111 @@ def test_belief_returns_with_success_and_not_with_time() -> None:
     bucket.refused(bucket.take(0), retry_after=10, now=0)
     now = 5_000.0
     bucket.passed(bucket.take(now), now)
-    assert bucket.rate == pytest.approx(0.455)
+    assert bucket.rate == pytest.approx(0.25 * 1.1), "fast up to nine tenths of what was too much"
     bucket.passed(bucket.take(now + 9), now + 9)
-    assert bucket.rate == pytest.approx(0.455)
-    for step in range(1, 60):
+    assert bucket.rate == pytest.approx(0.25 * 1.1)
+    rates = [bucket.rate]
+    for step in range(1, 40):
         bucket.passed(bucket.take(now + 10 * step), now + 10 * step)
+        rates.append(bucket.rate)
+    assert max(later / rate for rate, later in pairwise(rates) if rate > 0.45) == pytest.approx(1.02)
     assert (bucket.rate, bucket.burst) == (BUDGET.rate, BUDGET.burst)
-    assert not bucket.at_rest(now + 590)
-    assert bucket.at_rest(now + 600)
+    assert not bucket.at_rest(now + 390)
+    assert bucket.at_rest(now + 400)
+
+
+@dataclass
+class Slack:
+    """A bucket that grants something else than is believed."""
+
+    budget: Budget
+    tokens: float = 0.0
+    as_of: float = 0.0
+
+    def call(self, now: float) -> float:
+        """Retry-After, or 0."""
+        self.tokens = min(self.budget.burst, self.tokens + (now - self.as_of) * self.budget.rate)
+        self.as_of = now
+        if self.tokens < 1:
+            return math.ceil((1 - self.tokens) / self.budget.rate)
+        self.tokens -= 1
+        return 0.0
+
+
+def spend_all(bucket: Bucket, slack: Slack, begin: float, seconds: float) -> list[float]:
+    """Send whatever may be sent; returns when Slack refused."""
+    refusals, now = [], begin
+    while now < begin + seconds:
+        if bucket.may_send(now) and bucket.level(now) >= 1 - ENOUGH:
+            epoch = bucket.take(now)
+            retry_after = slack.call(now)
+            if retry_after:
+                refusals.append(now)
+                bucket.refused(epoch, retry_after, now)
+            else:
+                bucket.passed(epoch, now)
+        now = max(now + 0.01, bucket.time_of(1, now) or now)
+    return refusals
+
+
+DOCUMENTED = Budget(49.85 / 60, 9.5)
+
+
+@pytest.mark.parametrize("per_minute", [30, 20, 10, 5])
+@pytest.mark.parametrize("burst", [1, 3, 10])
+def test_a_smaller_budget_is_found_within_a_minute_and_kept_to(per_minute: int, burst: int) -> None:
+    bucket, slack = Bucket(DOCUMENTED, 0), Slack(Budget(per_minute / 60, burst), burst)
+    refusals = spend_all(bucket, slack, 0, 900)
+    assert all(later - at > 1 for at, later in pairwise(refusals))
+    in_a_minute = [sum(at <= other < at + 60 for other in refusals) for at in refusals]
+    assert max(in_a_minute) <= 3
+    assert sum(at > 60 for at in refusals) <= 14 * 1.5
+    assert 0.5 < bucket.rate * 60 / per_minute < 1.35
+
+
+def test_a_spurt_teaches_about_the_burst() -> None:
+    bucket, slack = Bucket(Budget(0.8, 20), 0), Slack(Budget(0.8, 12), 12)
+    (refusal,) = spend_all(bucket, slack, 0, 5)
+    assert refusal < 1
+    assert bucket.burst == 10
+    assert bucket.rate == pytest.approx(0.6)
+
+
+def test_a_documented_budget_is_not_exceeded_for_a_quarter_of_an_hour_and_a_larger_one_found_slowly() -> None:
+    for real, refused in ((50, 0), (100, 0)):
+        bucket, slack = Bucket(DOCUMENTED, 0), Slack(Budget(real / 60, 10), 10)
+        assert len(spend_all(bucket, slack, 0, 850)) == refused
+        assert bucket.rate == DOCUMENTED.rate
+    assert not spend_all(bucket, slack, 850, 400)
+    assert 60 < bucket.rate * 60 < 80, "slowly"
+    assert spend_all(bucket, slack, 1250, 600)
+    assert bucket.rate >= DOCUMENTED.rate, "what is documented is not doubted for having tried more"
+
+
+def test_vain_tries_for_more_are_rare() -> None:
+    bucket, slack = Bucket(DOCUMENTED, 0), Slack(Budget(50 / 60, 10), 10)
+    refusals = spend_all(bucket, slack, 0, 4 * 3600)
+    assert 1 <= len(refusals) <= 6
+    assert refusals[0] > 900
+
+
+def test_a_little_used_budget_is_not_thought_larger() -> None:
+    bucket = Bucket(DOCUMENTED, 0)
+    for second in range(0, 20_000, 4):
+        bucket.passed(bucket.take(second), second)
+    assert bucket.rate == DOCUMENTED.rate
+
+
+def test_a_share_of_a_budget() -> None:
+    bucket = Bucket(BUDGET, now=0, share=0.5)
+    assert (bucket.rate, bucket.burst, bucket.level(0)) == (0.25, 2, 2)
+    bucket.give_share(0.1, now=0)
+    assert bucket.rate == pytest.approx(0.05)
+    assert bucket.burst == 1
+    bucket.give_share(1, now=0)
+    assert (bucket.rate, bucket.burst) == (0.5, 4)
+    assert bucket.level(0) < 1
+    assert bucket.at_rest(20)
 
 
 def test_belief_has_a_floor() -> None:

@@ -7,15 +7,16 @@ fail for no reason. Everything runs on a list of timed events.
 import heapq
 import itertools
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.budget import Budget
-from bot.core.schedule import EDIT_LANE, EditScheduler, Priority, post_lane
+from bot.core.schedule import EditScheduler, Priority, edit_lane, post_lane
 
+EDITS = edit_lane("T1")
 LATENCY = 0.2
 HORIZON = 3 * 3600.0  # by then everything must have arrived, with the slowest Slack of these tests
 
@@ -65,18 +66,22 @@ class World:
         self.last_live: dict[int, float] = {}
         self.resting: dict[int, float] = {}  # messages that failed, and until when at most they may wait
         self.sent: Counter[tuple[int, Priority]] = Counter()
-        self.refusals = self.calls = 0
+        self.refusals = self.looks = 0
+        self.calls: defaultdict[str, list[float]] = defaultdict(list)
+        self.finals: dict[int, float] = {}  # since when they wait
+        self.final_waits: list[float] = []
         self.events: list[tuple[float, int, Offer | tuple[int, str, float | None]]] = []
         self._number = itertools.count()
 
     def lane(self, message: int) -> str:
-        return EDIT_LANE if message % 3 else post_lane("C")
+        return EDITS if message % 3 else post_lane("T1", "C")
 
     def run(self, offers: list[Offer]) -> None:
         for offer in offers:
             self._later(offer.at, offer)
         while True:
             self._send_all()
+            self.looks += 1
             wake = self.schedule.next_time(self.now)
             assert wake is None or wake > self.now, (
                 "due() had nothing, so it makes no sense to ask again at once"
@@ -103,6 +108,8 @@ class World:
 
     def _want(self, message: int, priority: Priority) -> None:
         self.pending[message] = min(priority, self.pending.get(message, priority))
+        if priority is Priority.FINAL:
+            self.finals.setdefault(message, self.now)
 
     def _send_all(self) -> None:
         while (message := self.schedule.due(self.now)) is not None:
@@ -114,7 +121,9 @@ class World:
                 assert self.now - self.last_live.get(message, -math.inf) >= 1 - 1e-6
                 self.last_live[message] = self.now
             self.in_flight[message] = priority
-            self.calls += 1
+            self.calls[lane].append(self.now)
+            if priority is Priority.FINAL:
+                self.final_waits.append(self.now - self.finals.pop(message))
             slack = self.slack.setdefault(lane, SlackLane(self.real))
             retry_after = slack.call(self.now)
             failed = retry_after is None and next(self.failures, False)
@@ -180,14 +189,61 @@ def test_everything_arrives_in_order_and_silences_are_kept(
             assert world.sent[offer.message, Priority.FINAL]
 
 
-@settings(max_examples=40, deadline=None)
-@given(real=budgets, offered=st.lists(offers, min_size=20, max_size=80))
-def test_a_budget_that_is_as_believed_is_never_exceeded(real: Budget, offered: list[Offer]) -> None:
-    believed = Budget(real.rate * 0.98, real.burst)
-    world = World(believed, real, owners=3, failures=[])
+@settings(max_examples=60, deadline=None)
+@given(
+    real=budgets,
+    owners=st.integers(min_value=1, max_value=12),
+    offered=st.lists(offers, min_size=20, max_size=80),
+)
+def test_a_budget_that_is_as_believed_is_never_exceeded_and_ends_are_never_starved(
+    real: Budget, owners: int, offered: list[Offer]
+) -> None:
+    world = World(Budget(real.rate * 0.98, real.burst), real, owners, failures=[])
     world.run(offered)
     assert world.refusals == 0
-    assert world.calls == world.sent.total()
+    assert sum(map(len, world.calls.values())) == world.sent.total()
+    for times in world.calls.values():
+        for first, begin in enumerate(times):
+            for number, end in enumerate(times[first:], start=1):
+                assert number <= real.burst + real.rate * (end - begin) + 1e-6, "too many in some window"
+    # At worst a call is on its way, then all messages of the lane have something urgent twice, and no token is left.
+    urgent = sum(offer.priority <= Priority.FIRST for offer in offered)
+    assert max(world.final_waits, default=0) <= LATENCY + (urgent + 1) * (1 / (real.rate * 0.98) + LATENCY)
+
+
+@settings(max_examples=30, deadline=None)
+@given(real=budgets, offered=st.lists(offers, min_size=20, max_size=80))
+def test_looks_are_few(real: Budget, offered: list[Offer]) -> None:
+    world = World(real, real, owners=3, failures=[])
+    world.run(offered)
+    events = len(offered) + 2 * world.sent.total()
+    assert world.looks <= 2 * events + 20 * (1 + world.now * real.rate), "a busy loop"
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    crowds=st.lists(st.integers(min_value=1, max_value=16), min_size=2, max_size=3),
+    rate=st.floats(min_value=0.3, max_value=2),
+)
+def test_owners_get_no_less_than_their_root(crowds: list[int], rate: float) -> None:
+    """Of messages that always have something new, n of one owner get √n / Σ√n of the edits, and each its part."""
+    schedule: EditScheduler[tuple[int, int]] = EditScheduler(lambda _: Budget(rate, 10))
+    sent: Counter[tuple[int, int]] = Counter()
+    seconds = int(25 * sum(crowds) / rate)
+    for now in range(seconds):
+        for owner, count in enumerate(crowds):
+            for index in range(count):
+                schedule.offer((owner, index), Priority.LIVE, EDITS, now, owner=owner)
+        while (message := schedule.due(now)) is not None:
+            sent[message] += 1
+            schedule.sent(message, now)
+    whole = sum(map(math.sqrt, crowds))
+    for owner, count in enumerate(crowds):
+        edits = [sent[owner, index] for index in range(count)]
+        part = math.sqrt(count) / whole
+        at_most = seconds / sent.total()  # once a second, however few there are
+        assert sum(edits) / sent.total() >= 0.85 * min(part, at_most)
+        assert min(edits) >= 0.7 * max(edits) - 1
 
 
 def test_a_tenth_of_the_believed_rate_is_learned_at_a_few_refusals_a_minute() -> None:

@@ -8,13 +8,14 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from structlog.testing import capture_logs
 
 from bot.clock import Clock
 from bot.core.budget import Budget
-from bot.core.schedule import EDIT_LANE, Priority, post_lane
+from bot.core.schedule import Priority, edit_lane, post_lane
 from bot.errors import (
     ChannelClosed,
     MessageGone,
@@ -22,6 +23,7 @@ from bot.errors import (
     SlackRejected,
     SlackUnauthorized,
     SlackUnavailable,
+    SlackUnsure,
 )
 from bot.model import Audience, MessageRef, Person, Place
 from bot.runs.editor import Editor
@@ -65,6 +67,10 @@ class FakeSlack:
     latency: float = 0.05
     trouble: dict[str, deque[Exception]] = field(default_factory=lambda: defaultdict(deque))
     refused: dict[str, Exception] = field(default_factory=dict)  # by channel or ts, for good
+    lost: dict[str, deque[Exception]] = field(default_factory=lambda: defaultdict(deque))  # after the post
+    blind: deque[Exception] = field(default_factory=deque)  # of the next looks for a message
+    keys: dict[str, MessageRef] = field(default_factory=dict)
+    looks: list[tuple[float, float]] = field(default_factory=list)  # when, and for what was posted since when
     calls: list[Call] = field(default_factory=list)
     shown: dict[str, str] = field(default_factory=dict)
     attempts: list[tuple[float, str]] = field(default_factory=list)
@@ -73,16 +79,27 @@ class FakeSlack:
     flying: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)  # raised, they would only look like another failure
 
-    async def post(self, place: Place, frame: Frame) -> MessageRef:
+    async def post(self, place: Place, frame: Frame, key: str = "") -> MessageRef:
         text = text_of(frame)
-        await self._call(post_lane(place.channel), self.posts, f"post {text}", text, place.channel)
+        lane = post_lane(place.workspace, place.channel)
+        await self._call(lane, self.posts, f"post {text}", text, place.channel)
         ref = MessageRef(place.channel, f"{len(self.shown)}.{place.channel}")
         self._show(ref.ts, text, new=True)
+        self.keys[key] = ref
+        if self.lost[text]:
+            raise self.lost[text].popleft()
         return ref
+
+    async def find(self, place: Place, key: str, since: float) -> MessageRef | None:
+        self.looks.append((asyncio.get_running_loop().time(), since))
+        await asyncio.sleep(self.latency)
+        if self.blind:
+            raise self.blind.popleft()
+        return self.keys.get(key)
 
     async def update(self, place: Place, ref: MessageRef, frame: Frame) -> None:
         text = text_of(frame)
-        await self._call(EDIT_LANE, self.edits, ref.ts, text, place.channel)
+        await self._call(edit_lane(place.workspace), self.edits, ref.ts, text, place.channel)
         self._show(ref.ts, text, new=False)
 
     async def _call(self, name: str, budget: Budget, message: str, text: str, channel: str) -> None:
@@ -125,6 +142,9 @@ class FakeSlack:
         raise AssertionError
 
     async def upload(self, place: Place, filename: str, size: int, content: AsyncIterator[bytes]) -> None:
+        raise AssertionError
+
+    async def attached(self, place: Place, filename: str, size: int, after: str) -> bool:
         raise AssertionError
 
     async def react(self, place: Place, ts: str, add: Reaction | None, remove: Reaction | None) -> None:
@@ -259,14 +279,14 @@ async def test_equal_frames_leave_the_whole_burst_to_others() -> None:
         await asyncio.sleep(1)
         before = now()
         await asyncio.gather(*(_finished(editor, f"final {index}") for index in range(8)))
-        assert now() - before == pytest.approx(slack.latency)
+        assert now() - before == pytest.approx(8 * slack.latency), "one after the other"
 
 
 @virtual_time
 async def test_once_posted_a_message_spends_the_budget_of_edits() -> None:
     slack = FakeSlack(latency=2)
     async with running(slack) as editor:
-        screens = [Screen(f"first {n}") for n in range(5)]
+        screens = [Screen(f"first {n}") for n in range(7)]
         messages = [editor.open(PLACE, screen) for screen in screens]
         for message in messages:
             message.touch()
@@ -274,7 +294,7 @@ async def test_once_posted_a_message_spends_the_budget_of_edits() -> None:
         for n, screen in enumerate(screens):
             screen.text = f"final {n}"
         await asyncio.gather(*(message.finish() for message in messages))
-        assert now() == pytest.approx(4), "the posts' burst is used up, that of the edits is not"
+        assert now() == pytest.approx(4.75), "the posts' burst is used up, that of the edits is not"
 
 
 @virtual_time
@@ -305,7 +325,7 @@ async def test_a_clock_that_only_ticks_is_shown_while_there_is_budget() -> None:
         finals = [asyncio.create_task(_finished(editor, f"final {index}")) for index in range(5)]
         before = now()
         await asyncio.gather(*finals)
-        assert now() - before == pytest.approx(slack.latency), "the reserve was kept"
+        assert now() - before == pytest.approx(5 * slack.latency), "enough was kept"
 
 
 async def _finished(editor: Editor, text: str) -> None:
@@ -365,7 +385,7 @@ async def test_limited_silences_everyone_and_then_the_final_goes_first() -> None
         with capture_logs() as logs:
             live[0].touch()
             await asyncio.sleep(1)
-            slack.lanes[EDIT_LANE].silent_until = 30.05
+            slack.lanes[edit_lane("T1")].silent_until = 30.05
             for message in live:
                 message.touch()
             final = editor.open(PLACE, Screen("final"), ref=POSTED)
@@ -375,7 +395,7 @@ async def test_limited_silences_everyone_and_then_the_final_goes_first() -> None
         await asyncio.sleep(30)
     assert slack.texts == ["final", *["live"] * 4]
     assert [log["event"] for log in logs] == ["edit.limited"]
-    assert logs[0]["lane"] == EDIT_LANE
+    assert logs[0]["lane"] == edit_lane("T1")
 
 
 @virtual_time
@@ -401,7 +421,128 @@ async def test_a_bug_in_a_call_is_logged_and_the_frame_tried_again() -> None:
         with capture_logs() as logs:
             assert await editor.open(PLACE, Screen("a")).finish()
     assert slack.texts == ["a"]
-    assert [(log["event"], log["exc_info"]) for log in logs] == [("edit.failed", True)]
+    told = [(log["event"], log["exc_info"]) for log in logs]
+    assert told == [("edit.failed", True), ("edit.failed", False)], "then it is looked whether it was posted"
+
+
+@virtual_time
+async def test_a_post_whose_answer_was_lost_is_found_and_edited_from_then_on() -> None:
+    slack, screen = FakeSlack(), Screen("first")
+    slack.lost["first"].append(SlackUnsure("no_answer"))
+    posted: list[MessageRef] = []
+    async with running(slack) as editor:
+        message = editor.open(PLACE, screen, key="r-1:root", on_posted=posted.append)
+        message.touch()
+        await asyncio.sleep(0.5)
+        screen.text = "second"
+        ref = await message.posted()
+        assert (posted, slack.keys) == ([ref], {"r-1:root": ref})
+        assert now() < 2
+        screen.text = "final"
+        assert await message.finish()
+    assert [(call.ts, call.text, call.new) for call in slack.calls] == [
+        (ref.ts, "first", True),
+        (ref.ts, "final", False),
+    ]
+
+
+@virtual_time
+async def test_a_post_that_was_not_stored_is_repeated_once_that_is_certain() -> None:
+    slack = FakeSlack()
+    slack.trouble["a"].extend([SlackUnsure("http_503"), SlackUnsure("no_answer")])
+    async with running(slack) as editor:
+        assert await editor.open(PLACE, Screen("a")).finish()
+    assert slack.texts == ["a"]
+    tries = [at for at, _ in slack.attempts]
+    assert all(later - earlier > 2 for earlier, later in pairwise(tries)), "it may come late"
+    assert now() < 12
+
+
+@virtual_time
+async def test_a_post_that_appears_late_is_not_repeated() -> None:
+    slack = FakeSlack()
+    slack.trouble["a"].append(SlackUnsure("no_answer"))
+    async with running(slack) as editor:
+        final = asyncio.create_task(editor.open(PLACE, Screen("a"), key="late").finish())
+        await asyncio.sleep(1.5)
+        assert len(slack.looks) == 1
+        slack.keys["late"] = POSTED
+        assert await final
+    assert [text for _, text in slack.attempts] == ["a", "a"]
+    assert [(call.ts, call.new) for call in slack.calls] == [(POSTED.ts, False)], "the second is an edit"
+
+
+@virtual_time
+async def test_while_nobody_can_say_nothing_is_posted_again() -> None:
+    """However long: where Slack can't be read it can't be written to either, and then the end arrives."""
+    slack = FakeSlack()
+    slack.lost["a"].append(SlackUnsure("no_answer"))
+    slack.blind.extend([SlackUnavailable("http_503"), SlackLimited(45), *[SlackUnsure("no_answer")] * 20])
+    async with running(slack) as editor:
+        others = asyncio.create_task(_posted_later(editor))
+        assert await editor.open(PLACE, Screen("a")).finish()
+        assert await others < 6, "that one can't be found holds up no other"
+    assert sorted(slack.texts) == ["a", "a", "other"]
+    assert [call.new for call in slack.calls if call.text == "a"] == [True, False]
+    asked = [at for at, _ in slack.looks]
+    assert asked[2] - asked[1] >= 45, "as Slack asked"
+    assert max(later - earlier for earlier, later in pairwise(asked[2:])) < 31
+
+
+async def _posted_later(editor: Editor) -> float:
+    await asyncio.sleep(5)
+    await editor.deliver(PLACE, NoteFrame("other"))
+    return now()
+
+
+@virtual_time
+async def test_where_it_can_never_be_known_it_is_posted_again() -> None:
+    slack = FakeSlack(blind=deque([SlackUnauthorized("missing_scope")]))
+    slack.trouble["a"].append(SlackUnsure("no_answer"))
+    async with running(slack) as editor:
+        with capture_logs() as logs:
+            assert await editor.open(PLACE, Screen("a")).finish()
+    assert slack.texts == ["a"]
+    assert "edit.cannot_look" in [log["event"] for log in logs]
+
+
+@virtual_time
+async def test_what_another_process_may_have_posted_is_looked_for_first() -> None:
+    slack = FakeSlack(keys={"r-1:root": POSTED})
+    async with running(slack) as editor:
+        known = editor.open(PLACE, Screen("known"), ref=MessageRef("C1", "7"), key="r-1:x", since=5.0)
+        assert await known.finish()
+        assert slack.looks == [], "it has a place already"
+        assert await editor.open(PLACE, Screen("the end"), key="r-1:root", since=5.0).finish()
+        assert await editor.open(PLACE, Screen("new"), key="r-1:task:1", since=5.0).finish()
+        assert now() < 1
+    assert slack.shown[POSTED.ts] == "the end"
+    assert [(call.text, call.new) for call in slack.calls] == [
+        ("known", False),
+        ("the end", False),
+        ("new", True),
+    ]
+    assert [since for _, since in slack.looks] == [5.0, 5.0]
+
+
+@virtual_time
+async def test_a_delivery_that_is_found_is_not_edited() -> None:
+    slack = FakeSlack()
+    slack.lost["answer"].append(SlackUnsure("no_answer"))
+    async with running(slack) as editor:
+        ref = await editor.deliver(PLACE, NoteFrame("answer"), key="r-1:answer:0")
+        assert slack.keys["r-1:answer:0"] == ref
+        assert await editor.deliver(PLACE, NoteFrame("answer"), key="r-1:answer:0", since=1.0) == ref
+    assert slack.texts == ["answer"]
+
+
+@virtual_time
+async def test_a_failure_before_anything_was_sent_needs_no_look() -> None:
+    slack = FakeSlack()
+    slack.trouble["a"].extend([SlackUnavailable("unreachable"), SlackLimited(3)])
+    async with running(slack) as editor:
+        assert await editor.open(PLACE, Screen("a")).finish()
+    assert slack.looks == []
 
 
 @virtual_time
@@ -522,6 +663,90 @@ async def test_a_rejected_final_is_tried_twice() -> None:
 
 
 @virtual_time
+async def test_a_process_that_has_a_part_of_a_workspace_s_budget_keeps_to_it() -> None:
+    slack = FakeSlack()
+    ours, theirs = Place("T1", "C1", "1.0"), Place("T2", "C2", "1.0")
+    async with running(slack) as editor:
+        editor.set_share("T1", 0.25)
+        screens = [Screen("") for _ in range(8)]
+        messages = [
+            editor.open(place, screen, ref=MessageRef(place.channel, f"{place.workspace} {index}"))
+            for index, (screen, place) in enumerate(zip(screens, [ours] * 4 + [theirs] * 4, strict=True))
+        ]
+        for second in range(120):
+            for screen, message in zip(screens, messages, strict=True):
+                screen.text = str(second)
+                message.touch()
+            await asyncio.sleep(1)
+    edits = [sum(call.ts.startswith(workspace) for call in slack.calls) for workspace in ("T1", "T2")]
+    assert 20 <= edits[0] <= 28
+    assert edits[1] >= 100
+
+
+@virtual_time
+async def test_a_429_in_one_workspace_holds_up_no_other() -> None:
+    slack = FakeSlack()
+    slack.trouble["limited"].append(SlackLimited(30))
+    async with running(slack) as editor:
+        limited = editor.open(Place("T1", "C1"), Screen("limited"), ref=MessageRef("C1", "1"))
+        other = editor.open(Place("T2", "C2"), Screen("other"), ref=MessageRef("C2", "2"))
+        post = editor.open(Place("T1", "C1"), Screen("post"))
+        first = asyncio.create_task(limited.finish())
+        await asyncio.sleep(1)
+        slack.lanes[edit_lane("T1")].silent_until = 30.05
+        assert await other.finish()
+        assert await post.finish()
+        assert now() < 2
+        assert await first
+        assert now() == pytest.approx(30.1)
+
+
+@virtual_time
+async def test_a_post_is_followed_by_live_output_like_any_other() -> None:
+    """What is printed while a message is being posted isn't a first frame, which would go before all others."""
+    slack = FakeSlack(posts=Budget(10, 20), latency=0.5)
+    async with running(slack) as editor:
+        screens = [Screen(f"first {index}") for index in range(3)]
+        messages = [editor.open(PLACE, screen) for screen in screens]
+        for message in messages:
+            message.touch()
+        await asyncio.sleep(0.3)
+        for screen, message in zip(screens, messages, strict=True):
+            screen.text = f"later {screen.text}"
+            message.touch()
+        await asyncio.sleep(5)
+    shown: dict[str, list[Call]] = defaultdict(list)
+    for call in slack.calls:
+        shown[call.ts].append(call)
+    assert len(shown) == 3
+    for calls in shown.values():
+        assert calls[-1].text.startswith("later")
+        assert all(edit.at - post.at >= 0.9 for post, edit in pairwise(calls)), "nobody reads faster"
+
+
+@virtual_time
+async def test_the_roll_up_of_many_tasks_is_edited_most() -> None:
+    slack = FakeSlack()
+    async with running(slack) as editor:
+        tasks = [
+            editor.open(PLACE, Screen(""), ref=MessageRef("C1", str(index)), owner="r") for index in range(16)
+        ]
+        screen = Screen("")
+        root = editor.open(PLACE, screen, ref=POSTED, owner="r")
+        root.lines = len(tasks)
+        for second in range(240):
+            screen.text = str(second)
+            root.touch()
+            for task in tasks:
+                task.render = Screen(str(second))
+                task.touch()
+            await asyncio.sleep(1)
+        rolled = sum(call.ts == POSTED.ts for call in slack.calls)
+        assert 0.35 < rolled / len(slack.calls) < 0.5
+        assert await root.finish()
+
+
+@virtual_time
 async def test_a_render_that_raises_hurts_nobody_else_and_may_recover() -> None:
     slack, screen = FakeSlack(), Screen("a", broken=True)
     async with running(slack) as editor:
@@ -593,7 +818,7 @@ async def test_an_abandoned_message_is_not_sent_and_its_waiters_are_released() -
             with pytest.raises(MessageGone):
                 await message.posted()
         await asyncio.sleep(1)
-        slack.lanes[post_lane("C1")].silent_until = 21
+        slack.lanes[post_lane("T1", "C1")].silent_until = 21
         await editor.deliver(PLACE, NoteFrame("after the silence"))
         assert now() == pytest.approx(22), "the refusal counted, although nobody waits for that message"
     assert slack.texts == ["after the silence"]
@@ -682,7 +907,7 @@ async def test_a_slow_slack_has_few_calls_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("edits", "refusals"), [(EDITS, False), (Budget(20 / 60, 4), True), (Budget(2, 3), True)]
+    ("edits", "refusals"), [(EDITS, False), (Budget(20 / 60, 4), True), (Budget(2, 1), True)]
 )
 def test_many_messages_all_end_right(edits: Budget, *, refusals: bool) -> None:
     """Runs of several tasks print at random, with failures, against budgets as believed and worse."""

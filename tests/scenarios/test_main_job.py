@@ -147,6 +147,26 @@ async def test_pull_requests_become_buttons(bot: World) -> None:
     assert seen.count("View PR #42") == 1
 
 
+async def test_commits_branches_and_deployments_become_buttons(bot: World) -> None:
+    sha = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
+    bot.serve(
+        Out("Inspect: https://example.org\nPreview: https://\x1b[1mapi-x1.vercel.app\x1b[22m/?key=1\n"),
+        Out("\x1b[36mhttps://github.com/acme/api/tree/fix/log-in\x1b[0m\nhttps://github.com/acme/api/comm"),
+        Out(f"it/{sha[:7]}\n\x1b]8;;https://github.com/acme/api/pull/42\x1b\\the PR\x1b]8;;\x1b\\\n"),
+        Say(f"Pushed https://github.com/acme/api/commit/{sha}."),
+    )
+    await bot.code("go")
+    seen = await bot.shows(await bot.root(), "Done")
+    labels = [
+        "[View PR #42]",
+        "[View deployment api-x1.vercel.app]",
+        "[View branch fix/log-in]",
+        "[View commit 1a2b3c4]",
+    ]
+    assert [seen.count(label) for label in labels] == [1] * 4
+    assert sorted(labels, key=seen.index) == labels
+
+
 async def test_a_long_run_ends_with_a_mention(bot: World) -> None:
     go_on = asyncio.Event()
     bot.serve(Out("slow\n"), Wait(go_on))

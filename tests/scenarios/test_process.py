@@ -35,12 +35,14 @@ class Process:
         self.port = 0
 
     @classmethod
-    async def start(cls, environment: Mapping[str, str], directory: Path) -> "Process":
+    async def start(
+        cls, environment: Mapping[str, str], directory: Path, command: str = "serve"
+    ) -> "Process":
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "bot",
-            "serve",
+            command,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), **environment},
             cwd=directory,
             stdin=asyncio.subprocess.DEVNULL,

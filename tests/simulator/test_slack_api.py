@@ -179,6 +179,10 @@ REFUSALS: dict[str, Refusal] = {
         lambda c: c.chat_postMessage(channel="C0TEAM", text="x", metadata="{"),  # type: ignore[arg-type]  # on purpose
         "invalid_metadata_format",
     ),
+    "metadata without payload": (
+        lambda c: c.chat_postMessage(channel="C0TEAM", text="x", metadata={"event_type": "run"}),
+        "invalid_metadata_format",
+    ),
     "unknown message": (lambda c: c.chat_update(channel="C0TEAM", ts="1.0", text="x"), "message_not_found"),
     "delete unknown": (lambda c: c.chat_delete(channel="C0TEAM", ts="1.0"), "message_not_found"),
     "whisper outside": (
@@ -276,6 +280,17 @@ async def test_a_deleted_message_can_not_be_edited(slack: LocalSlack, client: As
     ] == "message_not_found"
     reply = client.chat_postMessage(channel="C0TEAM", text="y", thread_ts=ts)
     assert (await error_of(reply))["error"] == "thread_not_found"
+
+
+async def test_metadata_is_read_in_full_where_all_of_it_is_asked_for(client: AsyncWebClient) -> None:
+    metadata = {"event_type": "run", "event_payload": {"key": "r-1"}}
+    root = (await client.chat_postMessage(channel="C0TEAM", text="root", metadata=metadata))["ts"]
+    await client.chat_update(channel="C0TEAM", ts=root, text="edited")
+    for read in (client.conversations_history, client.conversations_replies):
+        arguments: dict[str, Any] = {"channel": "C0TEAM", "ts": root}
+        assert (await read(**arguments))["messages"][0]["metadata"] == {"event_type": "run"}
+        whole = await read(**arguments, include_all_metadata=True)
+        assert whole["messages"][0]["metadata"] == metadata
 
 
 async def test_threads_have_a_root_replies_and_pages(slack: LocalSlack, client: AsyncWebClient) -> None:

@@ -63,6 +63,7 @@ RUN_FRAMES = st.builds(
     note=NOTES,
     links=LINKS.map(tuple),
     failed_tasks=st.integers(0, 3),
+    reply=st.booleans(),
 )
 TASK_FRAMES = st.builds(
     TaskFrame,
@@ -76,6 +77,7 @@ TASK_FRAMES = st.builds(
     position=st.none() | COUNTS,
     controls=st.booleans(),
     links=LINKS.map(tuple),
+    reply=st.booleans(),
 )
 FRAMES = RUN_FRAMES | TASK_FRAMES | st.builds(AnswerFrame, TEXTS) | st.builds(NoteFrame, NOTES)
 
@@ -258,6 +260,24 @@ def test_a_queued_run_shows_its_place() -> None:
     assert shown.endswith("\nFix the login\n[Stop]")
 
 
+def test_a_parallel_reply_that_waits_can_be_sent_now_or_dropped() -> None:
+    tasks = (TaskPrompt("a", "one"), TaskPrompt("b", "two"))
+    waiting = render(run_frame(state=RunState.QUEUED, position=2, tasks=tasks, reply=True)).blocks[-1]
+    assert waiting["block_id"] == "controls"
+    send, drop = waiting["elements"]
+    assert [(button["action_id"], button["value"]) for button in (send, drop)] == [
+        ("send_now", "r-7k2m"),
+        ("drop", "r-7k2m"),
+    ]
+    assert "is stopped first" in send["confirm"]["text"]["text"]
+    assert (send["confirm"]["confirm"]["text"], send["confirm"]["deny"]["text"]) == (
+        "Send now",
+        "Keep waiting",
+    )
+    assert "confirm" not in drop
+    assert seen(render(run_frame(tasks=tasks, reply=True))).endswith("[Stop]")
+
+
 def test_a_run_without_options_or_a_known_requester() -> None:
     shown = seen(render(run_frame(options=Options(), requester="", attempt=2, elapsed=5)))
     assert shown.startswith(":large_blue_circle: Running · someone asked · attempt 2 · 0:05 · r-7k2m\n")
@@ -328,6 +348,7 @@ def test_blocks_stay_the_same_over_a_runs_life() -> None:
     link = Link("View PR #1", "https://github.com/acme/api/pull/1")
     life = (
         run_frame(state=RunState.QUEUED, position=2),
+        run_frame(state=RunState.QUEUED, position=2, reply=True),
         run_frame(),
         run_frame(lines=(line, line)),
         run_frame(state=RunState.FAILED, lines=(line, line), note="Why.", links=(link,), failed_tasks=1),
@@ -338,6 +359,7 @@ def test_blocks_stay_the_same_over_a_runs_life() -> None:
     )
     task_life = (
         task_frame(state=RunState.QUEUED, controls=True),
+        task_frame(state=RunState.QUEUED, controls=True, reply=True, note="Put first by <@U0BEN>."),
         task_frame(controls=True, tail=Tail("")),
         task_frame(controls=True),
         task_frame(controls=True, state=TaskState.FAILED, note="Why.", links=(link,)),
@@ -377,10 +399,18 @@ def test_a_task_without_output() -> None:
     assert seen(render(task_frame(tail=Tail(""), state=TaskState.DONE))).split("\n")[1:] == ["No output."]
 
 
-def test_a_waiting_reply_has_no_output_and_can_be_stopped() -> None:
-    frame = task_frame(state=RunState.QUEUED, position=11, controls=True, tail=Tail(""))
-    assert seen(render(frame)) == ":hourglass_flowing_sand: Queued · 11th · testing\n[Stop]"
-    ended = task_frame(state=TaskState.STOPPED, controls=True, note="Stopped by <@U0BEN>.")
+def test_a_waiting_reply_has_no_output_and_can_be_sent_now_or_dropped() -> None:
+    frame = task_frame(state=RunState.QUEUED, position=11, controls=True, reply=True, tail=Tail(""))
+    assert seen(render(frame)) == ":hourglass_flowing_sand: Queued · 11th · testing\n[Send now] [Drop]"
+    first = task_frame(
+        state=RunState.QUEUED, position=1, controls=True, reply=True, note="Put first by <@U0BEN>."
+    )
+    assert seen(render(first)).split("\n")[1:] == ["Put first by @U0BEN.", "[Send now] [Drop]"]
+    assert seen(bare(frame)).endswith("[Send now] [Drop]")
+    opening = task_frame(state=RunState.QUEUED, position=1, controls=True, tail=Tail(""))
+    assert seen(render(opening)).endswith("[Stop]")
+    assert seen(render(task_frame(controls=True, reply=True))).endswith("[Stop]")
+    ended = task_frame(state=TaskState.STOPPED, controls=True, reply=True, note="Stopped by <@U0BEN>.")
     assert seen(render(ended)).endswith("Stopped by @U0BEN.\n[Retry]")
 
 

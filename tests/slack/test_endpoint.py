@@ -1,99 +1,24 @@
 """``POST /slack/events`` at the wire: what Slack didn't sign, what is no request at all, and what nobody asked for."""
 
-import asyncio
 import io
 import json
-import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
-from copy import deepcopy
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
 import pytest
-import structlog
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from bot import log as logs
 from bot.slack.endpoint import MAX_BODY
 from tests.support.cloudcoding import Out
-from tests.support.world import World, world
-
-CANARY = "canary-in-the-body"  # may not be seen in the log
-JSON_TYPE = "application/json"
-FORM_TYPE = "application/x-www-form-urlencoded"
+from tests.support.wire import CANARY, FORM_TYPE, JSON_TYPE, Wire, captured_log, wired
 
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """The bot's log as an operator has it, with everything in it."""
-    root, ours = logging.getLogger(), logging.getLogger("bot")
-    before = (root.handlers[:], root.level, ours.level, logging.raiseExceptions, structlog.get_config())
-    stream = io.StringIO()
-    logs.configure("debug", "json", lambda text: text, stream)
-    yield stream
-    root.handlers[:], logging.raiseExceptions = before[0], before[3]
-    root.setLevel(before[1])
-    ours.setLevel(before[2])
-    structlog.configure(**before[4])
-
-
-class Wire:
-    """Raw requests to a bot that is up."""
-
-    def __init__(self, it: World, session: aiohttp.ClientSession, log: io.StringIO) -> None:
-        self.it = it
-        self.log = log
-        self._session = session
-
-    @property
-    def _url(self) -> str:
-        assert self.it.slack.bot_url is not None
-        return self.it.slack.bot_url
-
-    async def post(
-        self, body: bytes, content_type: str | None, headers: Mapping[str, str] | None = None
-    ) -> tuple[int, str]:
-        """A request with a valid signature, unless ``headers`` says otherwise."""
-        sent = dict(self.it.slack.signed_headers(body) if headers is None else headers)
-        if content_type is not None:
-            sent["Content-Type"] = content_type
-        skip = [] if content_type else ["Content-Type"]
-        async with self._session.post(
-            self._url, data=io.BytesIO(body), headers=sent, skip_auto_headers=skip
-        ) as answer:
-            return answer.status, await answer.text()
-
-    async def event(self, payload: Any) -> int:
-        return (await self.post(json.dumps(payload).encode(), JSON_TYPE))[0]
-
-    async def interaction(self, payload: Any) -> int:
-        return (await self.post(urlencode({"payload": json.dumps(payload)}).encode(), FORM_TYPE))[0]
-
-    async def get(self, path: str = "/slack/events") -> int:
-        url = self._url.replace("/slack/events", path)
-        async with self._session.get(url) as answer:
-            return answer.status
-
-    def quiet(self) -> list[dict[str, Any]]:
-        """The lines of the log: no traceback, no error, nothing of a body."""
-        text = self.log.getvalue()
-        lines = [json.loads(line) for line in text.splitlines()]
-        assert "Traceback" not in text
-        assert CANARY not in text
-        assert not [line for line in lines if line["level"] in {"error", "critical"}]
-        return lines
-
-
-@asynccontextmanager
-async def wired(tmp_path: Path, log: io.StringIO) -> AsyncIterator[Wire]:
-    async with world(tmp_path) as it, it.running(), aiohttp.ClientSession() as session:
-        await it.slack.wait_for(lambda: it.slack.counts["auth.test"])
-        yield Wire(it, session, log)
+    with captured_log() as stream:
+        yield stream
 
 
 @pytest.fixture
@@ -409,65 +334,3 @@ async def test_the_bot_does_not_answer_itself(wire: Wire) -> None:
     await it.slack.settle()
     assert len(it.cloud.requests) == 1
     assert len(it.roots()) == 1
-
-
-# Whatever Slack, or someone with its secret, makes of these
-
-_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=8), inner, max_size=2),
-    max_leaves=4,
-)
-
-
-def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        yield (*path, key)
-        yield from paths(inner, (*path, key))
-
-
-@st.composite
-def mutated(draw: st.DrawFn, seeds: list[dict[str, Any]]) -> dict[str, Any]:
-    """One of the payloads with something else, or nothing, in one to three places."""
-    payload: dict[str, Any] = deepcopy(draw(st.sampled_from(seeds)))
-    for _ in range(draw(st.integers(1, 3))):
-        places = list(paths(payload))
-        if not places:
-            break
-        *path, last = draw(st.sampled_from(places))
-        owner: Any = payload
-        for key in path:
-            owner = owner[key]
-        if draw(st.booleans()):
-            owner[last] = draw(_VALUES)
-        else:
-            del owner[last]
-    return payload
-
-
-def test_mutated_payloads_never_make_it_fail(tmp_path: Path, log: io.StringIO) -> None:
-    with asyncio.Runner() as runner:
-        context = wired(tmp_path, log)
-        wire = runner.run(context.__aenter__())
-
-        @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-        @given(mutated(EVENTS), mutated(INTERACTIONS), mutated([COMMAND]))
-        def check(event: Any, interaction: Any, command: Any) -> None:
-            async def send() -> list[int]:
-                form = urlencode({str(k): str(v) for k, v in command.items()}, errors="replace").encode()
-                return [
-                    await wire.event(event),
-                    await wire.interaction(interaction),
-                    (await wire.post(form, FORM_TYPE))[0],
-                ]
-
-            assert all(200 <= status < 500 for status in runner.run(send()))
-
-        try:
-            check()
-            text = log.getvalue()
-            assert "Traceback" not in text
-            assert "listener.failed" not in text
-        finally:
-            runner.run(context.__aexit__(None, None, None))

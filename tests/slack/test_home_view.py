@@ -116,5 +116,5 @@ def test_the_defaults_are_those_of_the_person(notify: bool) -> None:
 
 
 def test_without_the_database_it_says_so() -> None:
-    assert view_problems(unavailable(), "home") == []
-    assert "database" in flatten(unavailable()["blocks"])
+    assert view_problems(unavailable(words.home_unavailable()), "home") == []
+    assert "database" in flatten(unavailable(words.home_unavailable())["blocks"])

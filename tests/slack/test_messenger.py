@@ -20,11 +20,13 @@ from bot.errors import (
     SlackRejected,
     SlackUnauthorized,
     SlackUnavailable,
+    SlackUnsure,
 )
 from bot.model import Audience, MessageRef, Options, Place
 from bot.runs.frames import NoteFrame, RunFrame
 from bot.runs.ports import Notice, Reaction
 from bot.simulator.slack import LocalSlack
+from bot.slack.finding import CLOCKS
 from bot.slack.messenger import SlackMessenger
 from bot.slack.people import REMEMBERED, People
 
@@ -187,8 +189,10 @@ async def test_a_frame_that_slack_rejects_twice_is_given_up(
         ("account_inactive", SlackUnauthorized),
         ("missing_scope", SlackUnauthorized),
         ("no_permission", SlackUnauthorized),
-        ("internal_error", SlackUnavailable),
-        ("fatal_error", SlackUnavailable),
+        ("internal_error", SlackUnsure),
+        ("fatal_error", SlackUnsure),
+        ("service_unavailable", SlackUnsure),
+        ("request_timeout", SlackUnavailable),
         ("something_new", SlackRejected),
     ],
 )
@@ -250,16 +254,17 @@ async def test_what_makes_no_sense_means_that_slack_is_unavailable(
     session: aiohttp.ClientSession, time: Time, answer: web.Response
 ) -> None:
     async with answering(answer) as url:
-        with pytest.raises(SlackUnavailable):
+        with pytest.raises(SlackUnsure):
             await SlackMessenger(client_of(url, session), session, time.clock()).post(ROOM, NOTE)
 
 
 async def test_no_answer_means_that_slack_is_unavailable(session: aiohttp.ClientSession, time: Time) -> None:
     async with answering(None) as url:
-        with pytest.raises(SlackUnavailable):
+        with pytest.raises(SlackUnsure):
             await SlackMessenger(client_of(url, session), session, time.clock()).post(ROOM, NOTE)
-    with pytest.raises(SlackUnavailable):  # nobody listens there any more
+    with pytest.raises(SlackUnavailable) as caught:  # nobody listens there any more
         await SlackMessenger(client_of(url, session), session, time.clock()).post(ROOM, NOTE)
+    assert type(caught.value) is SlackUnavailable, "nothing was sent"
 
 
 async def test_silence_means_that_slack_is_unavailable(
@@ -267,7 +272,7 @@ async def test_silence_means_that_slack_is_unavailable(
 ) -> None:
     client = client_of(slack.api_url, session)
     client.timeout = 0
-    with pytest.raises(SlackUnavailable):
+    with pytest.raises(SlackUnsure):
         await SlackMessenger(client, session, time.clock()).post(ROOM, NOTE)
 
 
@@ -324,6 +329,61 @@ async def test_a_file_is_streamed_into_its_thread(slack: LocalSlack, messenger: 
     )
     (reply,) = slack.messages("#team", root.ts)
     assert reply.files == [file]
+
+
+async def test_a_message_is_found_by_its_key(slack: LocalSlack, messenger: SlackMessenger) -> None:
+    begun = slack.workspace.times.wall()
+    root = await messenger.post(ROOM, run_frame(), "r-1:root")
+    thread = Place(TEAM, "C0TEAM", root.ts)
+    reply = await messenger.post(thread, run_frame(), "r-1:task:1")
+    await messenger.post(thread, run_frame())
+    for number in range(450):
+        await slack.say("ann", "#team", f"chatter {number}")
+    await messenger.update(ROOM, root, run_frame("other words"))
+    assert await messenger.find(ROOM, "r-1:root", begun) == root
+    assert await messenger.find(thread, "r-1:task:1", begun) == reply
+    assert await messenger.find(ROOM, "r-1:task:1", begun) is None, "it is elsewhere"
+    assert await messenger.find(ROOM, "r-2:root", begun) is None
+    assert await messenger.find(ROOM, "r-1:root", begun + CLOCKS + 60) is None, "it was posted before"
+    assert await messenger.find(Place(TEAM, "C0TEAM", "1.000001"), "r-1:root", begun) is None
+
+
+async def test_a_message_is_found_where_only_members_may_read(
+    slack: LocalSlack, messenger: SlackMessenger
+) -> None:
+    public = Place(TEAM, "C0OPEN")
+    posted = await messenger.post(public, NOTE, "r-1:root")
+    assert await messenger.find(public, "r-1:root", 0.0) == posted
+    slack.kick("#team")
+    slack.fail("conversations.join", error="method_not_supported_for_channel_type")
+    with pytest.raises(ChannelClosed):
+        await messenger.find(ROOM, "r-1:root", 0.0)
+
+
+async def test_a_file_is_shared_once_although_no_answer_came(
+    slack: LocalSlack, messenger: SlackMessenger
+) -> None:
+    root = await messenger.post(ROOM, NOTE)
+    thread = Place(TEAM, "C0TEAM", root.ts)
+    slack.fail("files.completeUploadExternal", status=503, applied=True)
+    slack.fail("files.info", error="ratelimited", retry_after=1)
+    await messenger.upload(thread, "shared.log", 2, chunks(b"hi"))
+    slack.fail("files.completeUploadExternal", status=503)
+    await messenger.upload(thread, "not shared.log", 2, chunks(b"hi"))
+    assert [file.name for reply in slack.messages("#team", root.ts) for file in reply.files] == [
+        "shared.log",
+        "not shared.log",
+    ]
+    assert slack.counts["files.getUploadURLExternal"] == 2
+    assert await messenger.attached(thread, "shared.log", 2, root.ts)
+    assert not await messenger.attached(thread, "shared.log", 3, root.ts)
+    assert not await messenger.attached(thread, "another.log", 2, root.ts)
+    assert not await messenger.attached(thread, "shared.log", 2, slack.workspace.next_ts())
+    slack.fail("conversations.replies", error="missing_scope")
+    assert not await messenger.attached(thread, "shared.log", 2, root.ts)
+    slack.fail("conversations.replies", status=500)
+    with pytest.raises(SlackUnavailable):
+        await messenger.attached(thread, "shared.log", 2, root.ts)
 
 
 async def test_an_empty_file_is_not_sent(slack: LocalSlack, messenger: SlackMessenger) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -158,9 +159,12 @@ def test_a_bot_that_does_not_know_its_own_name_is_mentioned_only_by_app_mention(
     assert asked.mentions_bot
 
 
-@pytest.mark.parametrize("kind", ["im", "mpim"])
-def test_direct_messages(kind: str) -> None:
-    assert read(message(channel_type=kind, channel="G0GROUP")).direct
+def test_direct_messages() -> None:
+    assert read(message(channel_type="im", channel="G0GROUP")).direct
+
+
+def test_what_several_people_say_to_each_other_is_not_said_to_the_bot() -> None:
+    assert not read(message(channel_type="mpim", channel="G0GROUP")).direct
 
 
 def test_a_direct_message_is_known_by_its_channel_too() -> None:
@@ -226,9 +230,12 @@ def test_what_no_person_asked_is_ignored(event: dict[str, Any]) -> None:
 def test_an_edit_that_changes_the_text() -> None:
     edit = read(changed(message(text="Fix it all", thread_ts="1.0", **MINE), message(thread_ts="1.0")))
     assert edit == MessageEdited(
-        "T0ACME", "C0TEAM", "U0ANN", "1355517523.000005", "1.0", "Fix it all", "Ev0PV52K21"
+        "T0ACME", "C0TEAM", "U0ANN", "1355517523.000005", "1.0", "Fix it all", MINE["edited"]["ts"]
     )
-    assert claim_key(edit) == "event:Ev0PV52K21"
+    # Events about the same edit, by any id, have one key; an edit of the same second has another.
+    assert claim_key(edit) == claim_key(replace(edit))
+    assert claim_key(edit) != claim_key(replace(edit, text="Fix it at all"))
+    assert claim_key(edit) != claim_key(replace(edit, edit="1355517524.000000"))
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
-"""A migrated database file for every test, copied from one that is made once."""
+"""An empty database for every test: a copy of a migrated file, and where a server answers a schema of PostgreSQL."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.store.migrate import migrate
 from bot.store.store import Store
+from tests.store import databases
+from tests.store.databases import SomeDatabase
+
+# What needs the server is told in one line, by test_server.py.
+collect_ignore = [] if databases.server() else ["test_postgres.py"]
 
 
 @pytest.fixture(scope="session")
@@ -20,11 +24,20 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def file(migrated: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(migrated, tmp_path / "bot.db"))
+    return databases.copied(migrated, tmp_path).file
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if databases.server() else ["sqlite"])
+def database(request: pytest.FixtureRequest, migrated: Path, tmp_path: Path) -> Iterator[SomeDatabase]:
+    if request.param == "sqlite":
+        yield databases.copied(migrated, tmp_path)
+        return
+    with databases.schema() as schema:
+        yield schema
 
 
 @pytest.fixture
-async def store(file: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(f"sqlite:///{file}", patience=0.1)
+async def store(database: SomeDatabase) -> AsyncIterator[Store]:
+    opened = await Store.open(database.url, patience=database.patience)
     yield opened
     await opened.close()

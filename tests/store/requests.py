@@ -1,5 +1,6 @@
 """Requests as tests make them."""
 
+from collections.abc import Collection
 from typing import Any
 
 from bot.model import Invocation, Options, TaskPrompt
@@ -30,6 +31,11 @@ async def taken(store: Store, new: NewRun | None = None, *, ready: bool = True) 
     if ready:
         await store.runs.set_ready(run.id)
     return run
+
+
+async def next_ready(store: Store, most: int, before_all: Collection[int] = ()) -> list[Run]:
+    """The runs that would start next."""
+    return [one.run for one in await store.dispatching.next_ones(most, before_all=before_all)]
 
 
 async def running(store: Store, new: NewRun | None = None) -> Run:

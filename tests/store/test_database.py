@@ -1,65 +1,41 @@
-"""What a transaction promises when all goes wrong."""
+"""SQLite: its one writer, its log, its files."""
 
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import threading
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from bot.errors import StoreUnavailable
 from bot.store.claims import insert_claim
-from bot.store.database import Database
+from bot.store.opening import open_database
 from bot.store.store import Store
-from tests.store.requests import NOW, asked, reply, running, taken
+from tests.store.databases import File
+from tests.store.requests import NOW, reply, running, taken
 
 
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Another process that is writing."""
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-
-
-async def test_a_locked_database_is_unavailable_and_nothing_was_stored(store: Store, file: Path) -> None:
-    run = await taken(store)
-    with locked(file):
-        with pytest.raises(StoreUnavailable) as raised:
-            await store.runs.take(asked(), "event-1", NOW)
-        assert "locked" in str(raised.value.__cause__)
-        assert await store.runs.get(run.id) is not None  # readers don't wait for writers
-        await store.ping(5)
-    assert await store.runs.take(asked(), "event-1", NOW) is not None
+@pytest.fixture
+def database(file: Path) -> File:
+    return File(file)
 
 
 async def test_a_full_disk_is_unavailable(file: Path) -> None:
-    database = await Database.open(f"sqlite:///{file}", patience=0.1)
+    database = await open_database(f"sqlite:///{file}", patience=0.1)
 
-    async def fill(connection: AsyncConnection) -> None:
-        await connection.exec_driver_sql("PRAGMA max_page_count = 1")
+    def fill(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
         for number in range(2000):
-            await insert_claim(connection, f"{number} {'x' * 1000}", NOW)
+            insert_claim(connection, f"{number} {'x' * 1000}", NOW)
 
     with pytest.raises(StoreUnavailable) as raised:
         await database.write(fill)
     assert "full" in str(raised.value.__cause__)
     await database.close()
-
-
-async def test_a_closed_store_is_unavailable(file: Path) -> None:
-    store = await Store.open(f"sqlite:///{file}")
-    await store.close()
-    with pytest.raises(StoreUnavailable, match="closed"):
-        await store.ping(1)
-    with pytest.raises(StoreUnavailable, match="closed"):
-        await store.runs.take(asked(), None, NOW)
-    await store.close()
 
 
 @pytest.mark.parametrize("path", ["no/such/folder/bot.db", "empty.db", "text.db"])
@@ -68,66 +44,6 @@ async def test_what_cant_be_opened_is_unavailable(tmp_path: Path, path: str) -> 
     with pytest.raises(StoreUnavailable) as raised:
         await Store.open(f"sqlite:///{tmp_path / path}")
     assert raised.value.__cause__ is not None
-
-
-async def test_a_failure_inside_leaves_nothing_and_no_lock_behind(store: Store) -> None:
-    run = await running(store)
-    with pytest.raises(StoreUnavailable):  # no such run: the foreign key objects
-        await store.runs.add_task("r-none", "extra")
-    assert (await store.runs.add_task(run.id, "extra")).position == 1
-
-
-class _Held:
-    """Work that inserts a claim and then waits to be let go."""
-
-    def __init__(self) -> None:
-        self.begun = asyncio.Event()
-        self.go = asyncio.Event()
-
-    async def __call__(self, connection: AsyncConnection) -> None:
-        await insert_claim(connection, "held", NOW)
-        self.begun.set()
-        await self.go.wait()
-
-
-async def _was_claimed(database: Database) -> bool:
-    return not await database.write(lambda connection: insert_claim(connection, "held", NOW))
-
-
-async def test_a_cancelled_callers_transaction_is_rolled_back(file: Path) -> None:
-    database = await Database.open(f"sqlite:///{file}", patience=1)
-    held = _Held()
-    caller = asyncio.create_task(database.write(held))
-    await held.begun.wait()
-    caller.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await caller
-    held.go.set()
-    assert not await _was_claimed(database)
-    await database.close()
-
-
-async def test_who_waits_too_long_is_told_so_and_nothing_is_stored(file: Path) -> None:
-    database = await Database.open(f"sqlite:///{file}", patience=0.01)
-    held = _Held()
-    with pytest.raises(StoreUnavailable, match="did not answer"):
-        await database.write(held)
-    held.go.set()
-    assert not await _was_claimed(database)
-    await database.close()
-
-
-async def test_closing_waits_for_what_has_begun(file: Path) -> None:
-    database = await Database.open(f"sqlite:///{file}", patience=1)
-    held = _Held()
-    caller = asyncio.create_task(database.write(held))
-    await held.begun.wait()
-    closed = asyncio.create_task(database.close())
-    held.go.set()
-    await asyncio.gather(caller, closed)
-    database = await Database.open(f"sqlite:///{file}", patience=1)
-    assert await _was_claimed(database)
-    await database.close()
 
 
 async def test_a_ping_gives_up_in_time() -> None:
@@ -213,3 +129,24 @@ async def test_a_request_is_not_kept_waiting_by_a_mountain_of_output(store: Stor
     assert not flushing.done()
     await flushing
     assert await store.output.size(task.id) == 8 * 1024 * 1024
+
+
+async def test_writers_take_turns(file: Path) -> None:
+    opened = await open_database(f"sqlite:///{file}", patience=5)
+    begun, go = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def hold(_: Connection) -> None:
+        begun.set()
+        assert go.wait(10)
+
+    first = asyncio.create_task(opened.write(hold))
+    await asyncio.to_thread(begun.wait, 10)
+    output = [opened.write_output(lambda _: order.append("output")) for _ in range(3)]
+    requests = [opened.write(lambda _: order.append("request")) for _ in range(3)]
+    rest = [asyncio.create_task(work) for work in output + requests]
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.gather(first, *rest)
+    assert order == ["output", *["request"] * 3, "output", "output"]
+    await opened.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bot.core.run import RunState
 from bot.store.store import Store
-from tests.store.requests import NOW, asked
+from tests.store.requests import NOW, asked, next_ready
 
 T = TypeVar("T")
 ENDS = [state for state in RunState if state.ended]
@@ -34,8 +35,13 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.Runner()
-        self.store = self.do(Store.open("sqlite://"))
+        self.place = ExitStack()
+        self.store = self.do(Store.open(self.url()))
         self.runs: list[Known] = []
+
+    def url(self) -> str:
+        """An empty database with all tables."""
+        return "sqlite://"
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run(work)
@@ -43,6 +49,7 @@ class StoreMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.do(self.store.close())
         self.loop.close()
+        self.place.close()
 
     def pick(self, number: int) -> Known:
         return self.runs[number % len(self.runs)]
@@ -89,7 +96,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def start_next(self) -> None:
-        for run in self.do(self.store.queue.next_ready(2)):
+        for run in self.do(next_ready(self.store, 2)):
             assert self.do(self.store.runs.start(run.id, "me", NOW))
             next(known for known in self.runs if known.id == run.id).state = RunState.RUNNING
 
@@ -126,7 +133,7 @@ class StoreMachine(RuleBasedStateMachine):
             for run in live
             if heads[run.conversation] is run and run.ready and run.state is RunState.QUEUED
         ]
-        assert [run.id for run in self.do(self.store.queue.next_ready(99))] == expected
+        assert [run.id for run in self.do(next_ready(self.store, 99))] == expected
 
 
 StoreMachine.TestCase.settings = settings(max_examples=5, stateful_step_count=12, deadline=None)

@@ -12,16 +12,19 @@ from typing import Self, TypeVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import make_url
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from bot.errors import StoreUnavailable
-from bot.store.database import Database, Work
+from bot.store.database import Work
+from bot.store.opening import open_database
 from bot.store.output import OutputWriter
 from bot.store.runs import Runs
+from bot.store.sqlite import SqliteDatabase
 from bot.store.store import Store
+from tests.store.databases import SomeDatabase
 from tests.store.requests import NOW, asked, parallel, running
-from tests.store.test_database import locked
 
 T = TypeVar("T")
 KIB = 1024
@@ -98,7 +101,7 @@ class Memory:
     runner: asyncio.Runner = field(default_factory=asyncio.Runner)
 
     def __enter__(self) -> Self:
-        self.database = self.runner.run(Database.open("sqlite://", patience=1))
+        self.database = self.runner.run(open_database("sqlite://", patience=1))
         self.output = OutputWriter(self.database, cap=self.cap)
         self.tasks = self.runner.run(self._two())
         return self
@@ -176,23 +179,23 @@ def test_the_newest_piece_is_kept_whatever_the_cap() -> None:
         assert memory.runner.run(_read(memory.output, memory.tasks[0])).endswith("]\n🎉")
 
 
-async def test_what_could_not_be_stored_is_stored_later(store: Store, file: Path) -> None:
+async def test_what_could_not_be_stored_is_stored_later(store: Store, database: SomeDatabase) -> None:
     task = await _task(store)
     store.output.append(task, "one ")
-    with locked(file), pytest.raises(StoreUnavailable):
+    with database.locked(), pytest.raises(StoreUnavailable):
         await store.output.flush()
     store.output.append(task, "two")
     await store.output.flush()
     assert await _read(store.output, task) == "one two"
 
 
-async def test_memory_is_bounded_while_the_database_is_away(file: Path) -> None:
-    database = await Database.open(f"sqlite:///{file}", patience=0.01)
-    store = Store(database, Random(1))
+async def test_memory_is_bounded_while_the_database_is_away(database: SomeDatabase) -> None:
+    opened = await open_database(database.url, patience=0.3)
+    store = Store(opened, Random(1))
     task, small = await _task(store), await _task(store)
-    output = OutputWriter(database, memory=512 * KIB)
+    output = OutputWriter(opened, memory=512 * KIB)
     text = "".join(f"{number:07}\n" for number in range(256 * KIB))
-    with locked(file):
+    with database.locked():
         output.append(small, "untouched")
         for start in range(0, len(text), 64 * KIB):
             output.append(task, text[start : start + 64 * KIB])
@@ -206,15 +209,15 @@ async def test_memory_is_bounded_while_the_database_is_away(file: Path) -> None:
     assert text.startswith(read[: 64 * KIB])
     assert text.endswith(read[-64 * KIB :])
     assert await _read(output, small) == "untouched"
-    await database.close()
+    await opened.close()
 
 
-async def test_what_memory_and_cap_dropped_is_said_together(file: Path) -> None:
-    database = await Database.open(f"sqlite:///{file}", patience=0.01)
-    task = await _task(Store(database, Random(1)))
-    output = OutputWriter(database, cap=64 * KIB, memory=68 * KIB)
+async def test_what_memory_and_cap_dropped_is_said_together(database: SomeDatabase) -> None:
+    opened = await open_database(database.url, patience=0.3)
+    task = await _task(Store(opened, Random(1)))
+    output = OutputWriter(opened, cap=64 * KIB, memory=68 * KIB)
     total = 160 * KIB
-    with locked(file):
+    with database.locked():
         output.append(task, "x" * total)
         with pytest.raises(StoreUnavailable):
             await output.flush()
@@ -224,11 +227,11 @@ async def test_what_memory_and_cap_dropped_is_said_together(file: Path) -> None:
         await output.flush()
         read = await _read(output, task)
         assert _dropped(read) + len(GAP.sub("", read)) == total
-    await database.close()
+    await opened.close()
 
 
 async def test_without_a_middle_nothing_is_dropped() -> None:
-    database = await Database.open("sqlite://", patience=1)
+    database = await open_database("sqlite://", patience=1)
     mine = Store(database, Random(1))
     task = await _task(mine)
     output = OutputWriter(database, memory=10)
@@ -238,7 +241,7 @@ async def test_without_a_middle_nothing_is_dropped() -> None:
     await mine.close()
 
 
-class _Unsure(Database):
+class _Unsure(SqliteDatabase):
     """A database whose connection is lost right after a commit."""
 
     losses = 0
@@ -252,7 +255,7 @@ class _Unsure(Database):
 
 
 async def test_a_commit_that_seemed_to_fail_is_not_repeated(file: Path) -> None:
-    database = await _Unsure.open(f"sqlite:///{file}", patience=1)
+    database = await _Unsure.open(make_url(f"sqlite:///{file}"), patience=1)
     task = await _task(Store(database, Random(1)))
     output = OutputWriter(database)
     database.losses = 2
@@ -281,8 +284,8 @@ async def test_a_cancelled_flush_loses_and_repeats_nothing(store: Store, steps: 
 
 
 @pytest.fixture
-async def quick(file: Path) -> AsyncIterator[Store]:
-    store = await Store.open(f"sqlite:///{file}", patience=0.01)
+async def quick(database: SomeDatabase) -> AsyncIterator[Store]:
+    store = await Store.open(database.url, patience=0.3)
     store.output = OutputWriter(store._database, interval=0.01)
     yield store
     await store.close()
@@ -303,11 +306,11 @@ async def _logged(store: Store, logs: list[EventDict]) -> None:
         await store.ping(5)
 
 
-async def test_output_is_stored_in_the_background(quick: Store, file: Path) -> None:
+async def test_output_is_stored_in_the_background(quick: Store, database: SomeDatabase) -> None:
     task = await _task(quick)
     with capture_logs() as logs:
         running_ = asyncio.create_task(quick.output.run())
-        with locked(file):
+        with database.locked():
             quick.output.append(task, "x" * 2 * KIB * KIB)
             await _until(_logged(quick, logs))
         await _until(_stored(quick, task, 2 * KIB * KIB))
@@ -320,17 +323,17 @@ async def test_output_is_stored_in_the_background(quick: Store, file: Path) -> N
     assert (await quick.output.tail(task, 4)) == "xend"
 
 
-async def test_a_flood_is_held_up_so_that_nothing_is_dropped(file: Path) -> None:
-    database = await Database.open(f"sqlite:///{file}", patience=0.01)
-    task = await _task(Store(database, Random(1)))
-    output = OutputWriter(database, memory=512 * KIB, interval=0.01)
+async def test_a_flood_is_held_up_so_that_nothing_is_dropped(database: SomeDatabase) -> None:
+    opened = await open_database(database.url, patience=0.3)
+    task = await _task(Store(opened, Random(1)))
+    output = OutputWriter(opened, memory=512 * KIB, interval=0.01)
     running_ = asyncio.create_task(output.run())
     text = "".join(f"{number:07}\n" for number in range(512 * KIB))
     for start in range(0, len(text), 64 * KIB):
         output.append(task, text[start : start + 64 * KIB])
         await _until(output.room())
     await output.flush()
-    with locked(file):  # while nothing can be stored, nobody waits for room
+    with database.locked():  # while nothing can be stored, nobody waits for room
         output.append(task, "x" * 400 * KIB)
         await _until(output.room())
     running_.cancel()
@@ -339,4 +342,4 @@ async def test_a_flood_is_held_up_so_that_nothing_is_dropped(file: Path) -> None
     await output.flush()
     assert await output.dropped(task) == 0
     assert await _read(output, task) == text + "x" * 400 * KIB
-    await database.close()
+    await opened.close()

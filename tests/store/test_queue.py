@@ -2,7 +2,7 @@
 
 from bot.core.run import RunState
 from bot.store.store import Store
-from tests.store.requests import NOW, asked, reply, running, taken
+from tests.store.requests import NOW, asked, next_ready, reply, running, taken
 
 
 async def test_the_first_of_each_conversation_is_next(store: Store) -> None:
@@ -10,12 +10,10 @@ async def test_the_first_of_each_conversation_is_next(store: Store) -> None:
     await reply(store, busy)
     first = await taken(store)
     await reply(store, first)
-    unready = await taken(store, ready=False)
-    await reply(store, unready)
+    await reply(store, await taken(store, ready=False))
     last = await taken(store)
-    assert [run.id for run in await store.queue.next_ready(10)] == [first.id, last.id]
-    assert [run.id for run in await store.queue.next_ready(1)] == [first.id]
-    assert [run.id for run in await store.queue.unprepared()] == [unready.id]
+    assert [run.id for run in await next_ready(store, 10)] == [first.id, last.id]
+    assert [run.id for run in await next_ready(store, 1)] == [first.id]
 
 
 async def test_the_listing_is_of_one_workspace_or_of_all(store: Store) -> None:
@@ -37,11 +35,3 @@ async def test_places(store: Store) -> None:
     assert [await store.queue.place(run) for run in roots] == [1, 2]
     assert await store.queue.place(foreign) == 1
     assert await store.queue.place(busy) == 0
-
-
-async def test_orphans_are_other_processes_running_runs(store: Store) -> None:
-    mine, theirs = await taken(store), await taken(store)
-    await taken(store)
-    await store.runs.start(mine.id, "me", NOW)
-    await store.runs.start(theirs.id, "them", NOW)
-    assert [run.id for run in await store.queue.orphans("me")] == [theirs.id]

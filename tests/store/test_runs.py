@@ -37,14 +37,15 @@ async def test_a_conversation_runs_one_at_a_time(store: Store) -> None:
 async def test_an_end_stores_what_is_known(store: Store) -> None:
     run = await running(store, asked(invocation=parallel("web", "api")))
     web, api = await store.runs.tasks(run.id)
-    end = TaskEnd(web.id, TaskState.FAILED, 12, "no luck", "exit 1", NOW + 5)
+    lines = 3_000_000_000  # more than 32 bits
+    end = TaskEnd(web.id, TaskState.FAILED, lines, "no luck", "exit 1", NOW + 5)
     assert await store.runs.end(run.id, RunState.FAILED, NOW + 9, note="why", answer="so", tasks=[end])
     now = await _now(store, run)
     assert (now.state, now.note, now.answer, now.ended_at) == (RunState.FAILED, "why", "so", NOW + 9)
     web, api = await store.runs.tasks(run.id)
     assert (web.state, web.line_count, web.answer, web.note, web.ended_at) == (
         TaskState.FAILED,
-        12,
+        lines,
         "no luck",
         "exit 1",
         NOW + 5,

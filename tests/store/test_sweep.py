@@ -1,37 +1,34 @@
 """What is forgotten, and what is not."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from random import Random
 
 from bot.core.run import RunState
 from bot.store.store import Store
 from bot.store.sweep import CLAIMS_KEPT
+from tests.store.databases import SomeDatabase
 from tests.store.requests import NOW, asked, parallel, reply, running, taken
 
 DAY = 86_400.0
 
 
-def _counts(file: Path) -> dict[str, int]:
-    with closing(sqlite3.connect(file)) as connection:
-        return {
-            table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            for table in ("claims", "conversations", "turns", "runs", "tasks", "chunks")
-        }
+def _counts(database: SomeDatabase) -> dict[str, int]:
+    return {
+        table: database.rows(f"SELECT count(*) FROM {table}")[0][0]
+        for table in ("claims", "conversations", "turns", "runs", "tasks", "chunks")
+    }
 
 
-async def test_old_runs_go_with_all_that_is_theirs(store: Store, file: Path) -> None:
+async def test_old_runs_go_with_all_that_is_theirs(store: Store, database: SomeDatabase) -> None:
     run = await running(store, asked(invocation=parallel("web", "api")))
     for task in await store.runs.tasks(run.id):
         for number in range(20):
             store.output.append(task.id, Random(number).randbytes(10).hex())
             await store.output.flush()
     await store.runs.end(run.id, RunState.DONE, NOW)
-    assert _counts(file)["chunks"] == 40
+    assert _counts(database)["chunks"] == 40
     assert await store.sweep(NOW + 30 * DAY, 31 * DAY) == 0
     assert await store.sweep(NOW + 32 * DAY, 31 * DAY) == 1
-    assert _counts(file) == dict.fromkeys(_counts(file), 0)
+    assert _counts(database) == dict.fromkeys(_counts(database), 0)
 
 
 async def test_what_still_waits_or_runs_is_kept_however_old(store: Store) -> None:
@@ -40,7 +37,9 @@ async def test_what_still_waits_or_runs_is_kept_however_old(store: Store) -> Non
     assert [run.id for run in await store.queue.listing(None)] == [run.id for run in runs]
 
 
-async def test_a_conversation_that_goes_on_loses_only_its_old_turns(store: Store, file: Path) -> None:
+async def test_a_conversation_that_goes_on_loses_only_its_old_turns(
+    store: Store, database: SomeDatabase
+) -> None:
     first = await running(store)
     await store.runs.end(first.id, RunState.DONE, NOW, answer="old")
     second = await reply(store, first, "second")
@@ -53,22 +52,21 @@ async def test_a_conversation_that_goes_on_loses_only_its_old_turns(store: Store
     assert await store.sweep(NOW + 11 * DAY, 5 * DAY) == 2
     assert [turn.answer for turn in await store.conversations.history(first.conversation, 9)] == ["new"]
     assert (await reply(store, first)).turn == 3
-    counts = _counts(file)
+    counts = _counts(database)
     assert (counts["conversations"], counts["turns"], counts["runs"]) == (1, 2, 2)
 
 
-async def test_claims_are_kept_for_two_days(store: Store, file: Path) -> None:
+async def test_claims_are_kept_for_two_days(store: Store, database: SomeDatabase) -> None:
     for number in range(3):
         await store.claims.claim(f"event-{number}", NOW + number)
     await store.sweep(NOW + 1 + CLAIMS_KEPT, DAY)
-    assert _counts(file)["claims"] == 2
+    assert _counts(database)["claims"] == 2
     assert not await store.claims.claim("event-1", NOW)
     assert await store.claims.claim("event-0", NOW)
 
 
-async def test_much_goes_in_several_steps(store: Store, file: Path) -> None:
-    with closing(sqlite3.connect(file)) as connection, connection:
-        rows = [(f"event-{number}", NOW) for number in range(1200)]
-        connection.executemany("INSERT INTO claims VALUES (?, ?)", rows)
+async def test_much_goes_in_several_steps(store: Store, database: SomeDatabase) -> None:
+    values = ", ".join(f"('event-{number}', {NOW})" for number in range(1200))
+    database.rows(f"INSERT INTO claims VALUES {values}")
     assert await store.sweep(NOW + 1000 * DAY, DAY) == 0
-    assert _counts(file) == dict.fromkeys(_counts(file), 0)
+    assert _counts(database) == dict.fromkeys(_counts(database), 0)

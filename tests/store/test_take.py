@@ -1,7 +1,6 @@
 """A request's way into the store: taken, rewritten, posted."""
 
 import asyncio
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -11,7 +10,8 @@ from bot.core.run import RunState
 from bot.model import Invocation, Model, Options
 from bot.store.records import PastTurn
 from bot.store.store import Store
-from tests.store.requests import NOW, OPTIONS, asked, parallel, reply, running, taken
+from tests.store.databases import SomeDatabase
+from tests.store.requests import NOW, OPTIONS, asked, next_ready, parallel, reply, running, taken
 
 
 class _Repeating(Random):
@@ -39,8 +39,8 @@ async def test_the_same_claim_is_taken_once(store: Store) -> None:
     assert not await store.claims.claim("event-1", NOW)
 
 
-async def test_two_processes_take_a_request_once(file: Path) -> None:
-    stores = [await Store.open(f"sqlite:///{file}", patience=5) for _ in range(2)]
+async def test_two_processes_take_a_request_once(database: SomeDatabase) -> None:
+    stores = [await Store.open(database.url, patience=5) for _ in range(2)]
     for number in range(5):
         taking = (store.runs.take(asked(), f"event-{number}", NOW) for store in stores)
         assert sum(run is not None for run in await asyncio.gather(*taking)) == 1
@@ -212,7 +212,7 @@ async def test_a_reply_that_was_quicker_than_the_post_is_joined(store: Store) ->
     assert posted is not None
     assert (posted.conversation, posted.turn, posted.thread_ts) == (quick.conversation, 2, "1.5")
     assert await store.conversations.get(run.conversation) is None
-    assert await store.queue.next_ready(5) == []  # it waits for the quick one
+    assert await next_ready(store, 5) == []  # it waits for the quick one
     assert [turn.prompt for turn in await store.conversations.history(quick.conversation, 9)] == ["quick"]
 
 

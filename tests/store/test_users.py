@@ -1,13 +1,10 @@
 """What people set for themselves, and their own runs."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
 from bot.core.run import RunState
 from bot.model import Model, Options
 from bot.store.records import UserSettings
 from bot.store.store import Store
+from tests.store.databases import SomeDatabase
 from tests.store.requests import NOW, asked, reply, running, taken
 
 MINE = UserSettings(Options("acme/web", "dev", Model.HAIKU), notify=False)
@@ -24,18 +21,20 @@ async def test_settings_are_one_persons_in_one_workspace(store: Store) -> None:
     assert await store.users.settings("T2", "U1") == UserSettings()
 
 
-async def test_saving_again_replaces_all_of_it_but_not_the_first_time(store: Store, file: Path) -> None:
+async def test_saving_again_replaces_all_of_it_but_not_the_first_time(
+    store: Store, database: SomeDatabase
+) -> None:
     await store.users.save("T1", "U1", MINE, NOW)
     await store.users.save("T1", "U1", UserSettings(Options(branch="main")), NOW + 5)
     assert await store.users.settings("T1", "U1") == UserSettings(Options(branch="main"))
-    with closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("SELECT first_seen, changed_at FROM users").fetchall() == [(NOW, NOW + 5)]
+    assert database.rows("SELECT first_seen, changed_at FROM users") == [(NOW, NOW + 5)]
 
 
-async def test_a_model_that_is_not_offered_any_more_counts_as_none(store: Store, file: Path) -> None:
+async def test_a_model_that_is_not_offered_any_more_counts_as_none(
+    store: Store, database: SomeDatabase
+) -> None:
     await store.users.save("T1", "U1", MINE, NOW)
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("UPDATE users SET model = 'opus'")
+    database.rows("UPDATE users SET model = 'opus'")
     assert (await store.users.settings("T1", "U1")).options == Options("acme/web", "dev")
 
 
@@ -63,3 +62,11 @@ async def test_who_asked_again_asked_later_in_the_same_conversation(store: Store
     await store.runs.end(first.id, RunState.DONE, NOW)
     await store.runs.end(later.id, RunState.STOPPED, NOW)
     assert await store.runs.asked_again(first)
+
+
+async def test_a_requests_defaults_are_read_at_once(store: Store) -> None:
+    assert await store.users.settings_in("T1", "U1", "C1") == (UserSettings(), None)
+    await store.users.save("T1", "U1", MINE, NOW)
+    await store.channels.set_repo("T1", "C1", "acme/api", "U2", NOW)
+    assert await store.users.settings_in("T1", "U1", "C1") == (MINE, "acme/api")
+    assert await store.users.settings_in("T1", "U2", "C2") == (UserSettings(), None)

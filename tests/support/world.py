@@ -42,15 +42,16 @@ class World:
     bot: Bot | None = None
 
     @asynccontextmanager
-    async def running(self, **environment: str) -> AsyncIterator[Bot]:
-        """Start the bot; a scenario can do so again and again on the same database."""
+    async def running(self, *, web: bool = True, **environment: str) -> AsyncIterator[Bot]:
+        """Start the bot, or without ``web`` a worker; a scenario can do so again and again on the same database."""
         # A type checker knows an initialiser for fields of their own types alone.
         build: Callable[..., Settings] = Settings
         given = {name.lower(): value for name, value in (self.environment | environment).items()}
         settings = build(**given)
-        async with running_bot(settings, self.time.clock) as bot:
+        async with running_bot(settings, self.time.clock, web=web) as bot:
             self.bot = bot
-            self.slack.bot_url = f"http://127.0.0.1:{bot.port}/slack/events"
+            if web:
+                self.slack.bot_url = f"http://127.0.0.1:{bot.port}/slack/events"
             yield bot
 
     def serve(self, *steps: Step) -> None:

@@ -1,5 +1,7 @@
 """Health, readiness and metrics."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -9,20 +11,26 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import __version__
+from bot.meter import Meter
+from bot.web.heartbeat import heartbeat
 from bot.web.metrics import make_registry
 from bot.web.pages import make_web
+from tests.support.vtime import virtual_time
 
 Client = TestClient[web.Request, web.Application]
 
 
 @asynccontextmanager
 async def serving(
-    problem: str = "", slack: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
+    problem: str = "",
+    slack: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None,
+    meter: Meter | None = None,
 ) -> AsyncIterator[Client]:
     async def readiness() -> str:
         return problem
 
-    application = make_web(slack, readiness, make_registry(lambda: 3), max_body=100)
+    registry = make_registry(meter or Meter(), lambda: 3)
+    application = make_web(slack, readiness, registry, max_body=100)
     async with TestClient(TestServer(application)) as client:
         yield client
 
@@ -48,15 +56,68 @@ async def test_readiness_has_its_reason(problem: str, status: int, says: dict[st
         assert await answer.json() == says
 
 
+async def samples(client: Client) -> dict[tuple[str, ...], float]:
+    """A sample's name and the values of its labels → its value."""
+    answer = await client.get("/metrics")
+    assert answer.status == 200
+    assert answer.content_type == "text/plain"
+    families = text_string_to_metric_families(await answer.text())
+    return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
+
+
 async def test_metrics_are_prometheus_s() -> None:
     async with serving() as client:
-        answer = await client.get("/metrics")
-        assert answer.status == 200
-        assert answer.content_type == "text/plain"
-        families = list(text_string_to_metric_families(await answer.text()))
-    samples = {sample.name: sample for family in families for sample in family.samples}
-    assert samples["bot_runs_running"].value == 3
-    assert samples["bot_build_info"].labels["version"] == __version__
+        shown = await samples(client)
+    assert shown["bot_runs_running",] == 3
+    assert shown["bot_build_info", __version__] == 1
+    assert shown["process_resident_memory_bytes",] > 0
+
+
+async def test_what_was_counted_is_shown() -> None:
+    meter = Meter()
+    meter.ended["done"] += 2
+    meter.calls["update", "limited"] += 1
+    meter.events["stdout"] += 5
+    meter.answers["503"] += 1
+    async with serving(meter=meter) as client:
+        shown = await samples(client)
+    assert shown["bot_runs_ended_total", "done"] == 2
+    assert shown["bot_edits_total", "update", "limited"] == 1
+    assert shown["bot_events_total", "stdout"] == 5
+    assert shown["bot_upstream_answers_total", "503"] == 1
+
+
+async def test_a_spread_is_a_histogram() -> None:
+    meter = Meter()
+    for seconds in (0.0005, 0.05, 0.06, 99):
+        meter.loop_lag.add(seconds)
+    async with serving(meter=meter) as client:
+        shown = await samples(client)
+    name = "bot_loop_lag_seconds"
+    within = [shown[f"{name}_bucket", bound] for bound in ("0.001", "0.025", "0.05", "0.1", "2.5", "+Inf")]
+    assert within == [1, 1, 2, 3, 3, 4]
+    assert shown[f"{name}_count",] == 4
+    assert shown[f"{name}_sum",] == pytest.approx(99.1105)
+
+
+@virtual_time
+async def test_a_heartbeat_tells_how_late_the_loop_was() -> None:
+    lag = Meter().loop_lag
+    beating = asyncio.create_task(heartbeat(lag, every=1))
+    await asyncio.sleep(10.5)
+    beating.cancel()
+    assert sum(lag.counts) == 10
+    assert lag.total == 0
+
+
+async def test_a_hold_up_counts() -> None:
+    lag = Meter().loop_lag
+    beating = asyncio.create_task(heartbeat(lag, every=0.01))
+    await asyncio.sleep(0)
+    time.sleep(0.06)  # noqa: ASYNC251  what nobody should do
+    await asyncio.sleep(0.02)
+    beating.cancel()
+    assert lag.total >= 0.04
 
 
 async def test_slack_s_requests_go_to_its_handler_and_only_by_post() -> None:

@@ -159,11 +159,11 @@ class Courier:
         finally:
             self._collected = None
 
-    async def redeliver(self, delivery: Delivery, reason: str = "http_timeout") -> Delivery:
+    async def redeliver(self, delivery: Delivery, reason: str = "http_timeout", number: int = 1) -> Delivery:
         """Deliver the same thing again, as Slack does when it missed the acknowledgement."""
         again = Delivery(delivery.kind, delivery.payload)
         self.deliveries.append(again)
-        await self._attempt(again, 1, reason)
+        await self._attempt(again, number, reason)
         return again
 
     async def settle(self) -> None:

@@ -142,16 +142,16 @@ def session_stopped(workspace: Workspace, channel: Channel, thread_ts: str, user
     return envelope(workspace, event, channel=channel)
 
 
-def home_opened(workspace: Workspace, user: str) -> Json:
-    """A user looks at the app's home."""
+def home_opened(workspace: Workspace, user: str, tab: str = "home") -> Json:
+    """A user looks at the app: its home, or (``messages``) their direct messages with it."""
     event: Json = {
         "type": "app_home_opened",
         "user": user,
         "channel": workspace.direct(user).id,
-        "tab": "home",
+        "tab": tab,
         "event_ts": workspace.next_ts(),
     }
     home = workspace.homes.get(user)
-    if home is not None:
+    if home is not None and tab == "home":
         event["view"] = payloads.view(workspace, home)
     return envelope(workspace, event)

@@ -27,6 +27,7 @@ SCOPES: Final = frozenset(method.scope for method in METHODS.values() if method.
     "groups:read",
     "im:history",
     "im:read",
+    "mpim:history",
 }
 LARGEST_BODY: Final = 4 * 1024 * 1024
 

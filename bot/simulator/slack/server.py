@@ -216,9 +216,11 @@ class LocalSlack(MessageVerbs, InteractionVerbs):
         """Wait until everything that was to be delivered has been tried once."""
         await self.courier.settle()
 
-    async def redeliver(self, delivery: Delivery, reason: str = "http_timeout") -> Delivery:
-        """Deliver something once more, as Slack does when it missed the acknowledgement."""
-        return await self.courier.redeliver(delivery, reason)
+    async def redeliver(
+        self, delivery: Delivery, reason: str = "http_timeout", *, number: int = 1
+    ) -> Delivery:
+        """Deliver something once more, as Slack does up to three times when it missed the acknowledgement."""
+        return await self.courier.redeliver(delivery, reason, number)
 
     # Trouble
 

@@ -21,6 +21,7 @@ class Sockets:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self.opened = 0  # connections, those that are closed by now among them
         self._open: list[web.WebSocketResponse] = []
         self._waiting: dict[str, tuple[web.WebSocketResponse, asyncio.Future[Any]]] = {}
 
@@ -38,6 +39,7 @@ class Sockets:
         socket = web.WebSocketResponse(timeout=1.0)
         await socket.prepare(request)
         self._open.append(socket)
+        self.opened += 1
         try:
             hello = {
                 "type": "hello",
@@ -75,17 +77,20 @@ class Sockets:
 
         Raises ``SocketClosedError`` where the connection went away.
         """
-        socket = self._open.pop(0)
-        self._open.append(socket)
-        envelope_id = self._workspace.serial("envelope-")
         envelope: Json = {
-            "envelope_id": envelope_id,
+            "envelope_id": self._workspace.serial("envelope-"),
             "type": kind,
             "payload": payload,
             "accepts_response_payload": kind != "events_api",
         }
         if kind == "events_api":
             envelope |= {"retry_attempt": retry_num, "retry_reason": retry_reason}
+        return await self.deliver(envelope)
+
+    async def deliver(self, envelope: Json) -> Any:
+        """Send an envelope of any shape and wait for its acknowledgement, as ``send`` does."""
+        socket = self._next()
+        envelope_id = envelope["envelope_id"]
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[envelope_id] = (socket, future)
         try:
@@ -95,6 +100,15 @@ class Sockets:
             raise SocketClosedError from error
         finally:
             del self._waiting[envelope_id]
+
+    async def say(self, frame: Json) -> None:
+        """Send what isn't acknowledged, such as a ``hello``."""
+        await self._next().send_json(frame)
+
+    def _next(self) -> web.WebSocketResponse:
+        socket = self._open.pop(0)
+        self._open.append(socket)
+        return socket
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
         """Ask the app to reconnect, then close every connection that is open now."""

@@ -120,6 +120,16 @@ class MessageVerbs(Desk):
         await self.courier.deliver(DeliveryKind.EVENT, home_opened(self.workspace, user.id))
         return self.workspace.homes.get(user.id)
 
+    async def open_chat(self, who: str) -> list[Json]:
+        """Look at the direct messages with the app; the prompts that are suggested there so far."""
+        user = self.workspace.user(who)
+        await self.courier.deliver(DeliveryKind.EVENT, home_opened(self.workspace, user.id, "messages"))
+        return self.prompts(who)
+
+    def prompts(self, who: str) -> list[Json]:
+        """The prompts that the app suggests to this person, each with ``title`` and ``message``."""
+        return self.workspace.prompts.get(self.workspace.direct(self.workspace.user(who).id).id, [])
+
     async def stop_session(self, who: str, root: Message) -> Delivery:
         """Press Slack's own Stop button of an agent's session."""
         user, channel = self.at(who, root.channel)

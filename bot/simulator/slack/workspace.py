@@ -68,7 +68,7 @@ class Workspace:
         self.views: dict[str, View] = {}
         self.homes: dict[str, View] = {}
         self.sessions: dict[tuple[str, str], Session] = {}
-        self.prompts: list[Json] = []
+        self.prompts: dict[str, list[Json]] = {}
         self.triggers: dict[str, Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
         self._by_ts: dict[tuple[str, str], Message] = {}

@@ -7,7 +7,8 @@ import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.model import Audience
-from bot.runs.intake import Intake, Request
+from bot.runs.answers import Request
+from bot.runs.intake import Intake
 from bot.slack.deliveries import Ignored, claim_key
 from bot.slack.forms import Forms
 from bot.slack.payloads import parse_command

@@ -7,10 +7,12 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.core.command import WholeTextCommand, Word
 from bot.model import Audience
+from bot.runs.answers import Request
 from bot.runs.commands import Commands
-from bot.runs.intake import Intake, Request
+from bot.runs.intake import Intake
+from bot.runs.suggestions import Suggestions
 from bot.slack.buttons import STOP_AT_HOME, STOP_LISTED
-from bot.slack.deliveries import ButtonPress, HomeOpened, claim_key
+from bot.slack.deliveries import ButtonPress, ChatOpened, HomeOpened, claim_key
 from bot.slack.home import HomeTabs
 from bot.slack.identity import Identity
 from bot.slack.payloads import parse_action, parse_event
@@ -19,17 +21,27 @@ log = structlog.get_logger("bot.listener")
 
 
 def register(
-    app: AsyncApp, identity: Identity, intake: Intake, commands: Commands, home_tabs: HomeTabs
+    app: AsyncApp,
+    *,
+    identity: Identity,
+    intake: Intake,
+    commands: Commands,
+    home_tabs: HomeTabs,
+    suggestions: Suggestions,
 ) -> None:
     """To be registered before the listeners of all other buttons and events."""
 
-    @app.event("app_home_opened")
     async def opened(body: dict[str, Any]) -> None:
         match parse_event(body, identity.bot):
             case HomeOpened(workspace=workspace, user=user):
                 home_tabs.opened(workspace, user)
+            case ChatOpened(workspace=workspace, user=user, channel=channel, thread_ts=thread_ts):
+                suggestions.opened(Audience(workspace, channel, user, thread_ts))
             case other:
                 log.debug("event.ignored", reason=getattr(other, "reason", type(other).__name__))
+
+    app.event("app_home_opened")(opened)
+    app.event("assistant_thread_started")(opened)
 
     @app.action(STOP_AT_HOME)
     async def stop_at_home(ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -44,7 +56,7 @@ def register(
         await ack()
         press = parse_action(body)
         if isinstance(press, ButtonPress):
-            request = Request(audience_of(press), claim_key(press), "")
+            request = Request(audience_of(press), claim_key(press), "", run=press.value)
             stop = WholeTextCommand(Word.STOP, press.value)
             intake.button(request, commands.carry_out(stop, request.audience))
 

@@ -9,6 +9,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
 
+from bot.errors import StoreUnavailable
 from bot.slack.deliveries import TokensRevoked, Uninstalled, UserChanged
 from bot.slack.identity import Identity
 from bot.slack.messenger import SlackMessenger
@@ -41,15 +42,19 @@ def register(app: AsyncApp, identity: Identity, messenger: SlackMessenger) -> No
             await ack()
 
     @app.error
-    async def failed(error: Exception) -> BoltResponse:
+    async def failed(error: Exception, body: dict[str, Any]) -> BoltResponse:
         if isinstance(error, BoltUnhandledRequestError):
             return BoltResponse(status=200)
         if not _ours(error):
             # Its words may quote the payload.
             log.warning("listener.unreadable", error=type(error).__name__)
             return BoltResponse(status=BAD_REQUEST)
+        if isinstance(error, StoreUnavailable | TimeoutError):
+            log.warning("listener.store_unavailable", error=str(error))
+            return BoltResponse(status=SERVER_ERROR)
         log.error("listener.failed", exc_info=error)
-        return BoltResponse(status=SERVER_ERROR)
+        # Delivered again, an event would fail again; what a person does is answered by Slack's own error.
+        return BoltResponse(status=200 if body.get("type") == "event_callback" else SERVER_ERROR)
 
 
 def _ours(error: Exception) -> bool:

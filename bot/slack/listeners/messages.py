@@ -3,11 +3,13 @@
 from typing import Any
 
 import structlog
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 
 from bot.core.slacktext import without_mention
 from bot.model import Audience
-from bot.runs.intake import Intake, Request
+from bot.runs.answers import Request
+from bot.runs.edits import Edits
+from bot.runs.intake import Intake
 from bot.slack.deliveries import (
     BotIdentity,
     MessageDeleted,
@@ -22,22 +24,26 @@ from bot.slack.payloads import identity_in, parse_event
 log = structlog.get_logger("bot.listener")
 
 
-def register(app: AsyncApp, intake: Intake, identity: Identity) -> None:
+LAST_DELIVERY = "3"  # the number of Slack's last attempt after the first
+
+
+def register(app: AsyncApp, intake: Intake, edits: Edits, identity: Identity) -> None:
     """A mention in a channel arrives as ``app_mention`` and as ``message``; the claim makes them one."""
 
-    async def message(body: dict[str, Any]) -> None:
+    async def message(body: dict[str, Any], request: AsyncBoltRequest) -> None:
         bot = identity_in(body, identity.bot)
         event = parse_event(body, bot)
         match event:
             case UserMessage():
-                await intake.message(_request(event, bot))
+                last = LAST_DELIVERY in request.headers.get("x-slack-retry-num", ())
+                await intake.message(_request(event, bot, last=last))
             case MessageEdited():
                 audience = Audience(event.workspace, event.channel, event.user, event.thread_ts)
                 text = without_mention(event.text, bot.user_id)
-                await intake.edited(Request(audience, claim_key(event), text, ts=event.ts))
+                await edits.edited(Request(audience, claim_key(event), text, ts=event.ts))
             case MessageDeleted():
                 audience = Audience(event.workspace, event.channel, "", event.thread_ts)
-                await intake.deleted(Request(audience, claim_key(event), "", ts=event.ts))
+                await edits.deleted(Request(audience, claim_key(event), "", ts=event.ts))
             case SessionStopped():
                 audience = Audience(event.workspace, event.channel, event.user, event.thread_ts)
                 await intake.session_stopped(Request(audience, claim_key(event), ""))
@@ -49,7 +55,7 @@ def register(app: AsyncApp, intake: Intake, identity: Identity) -> None:
     app.event("agent_session_stopped")(message)
 
 
-def _request(event: UserMessage, bot: BotIdentity) -> Request:
+def _request(event: UserMessage, bot: BotIdentity, *, last: bool) -> Request:
     audience = Audience(
         event.workspace, event.channel, event.user, thread_ts=event.thread_ts, is_stranger=event.is_stranger
     )
@@ -60,4 +66,5 @@ def _request(event: UserMessage, bot: BotIdentity) -> Request:
         ts=event.ts,
         addressed=event.mentions_bot or event.direct,
         attachments=event.files,
+        last=last,
     )

@@ -35,14 +35,18 @@ def set_thread_status(call: Call) -> Json:
 
 
 def set_suggested_prompts(call: Call) -> Json:
-    """Up to four prompts to start from."""
+    """Up to four prompts to start from, pinned to a direct message.
+
+    ``thread_ts`` is for older assistants alone: Slack says ok to an agent that names one, and shows nothing.
+    """
     call.need("channel_id", "prompts")
-    call.channel("channel_id", member=True)
+    channel = call.channel("channel_id", member=True)
     prompts = call.structure("prompts")
     fits = isinstance(prompts, list) and 0 < len(prompts) <= 4  # noqa: PLR2004  Slack's own maximum
     if not fits or not all(isinstance(p, dict) and p.get("title") and p.get("message") for p in prompts):
         raise ApiError("invalid_arguments", ["1 to 4 prompts with title and message [json-pointer:/prompts]"])
-    call.workspace.prompts = prompts
+    if not call.string("thread_ts"):
+        call.workspace.prompts[channel.id] = prompts
     return {}
 
 

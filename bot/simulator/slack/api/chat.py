@@ -52,6 +52,17 @@ def _thread(call: Call, channel: Channel) -> str | None:
     return ts
 
 
+def _metadata(call: Call) -> Json | None:
+    """The ``metadata`` argument, checked."""
+    given = call.structure("metadata", "invalid_metadata_format")
+    if given is None:
+        return None
+    fits = isinstance(given, dict) and given.keys() == {"event_type", "event_payload"}
+    if not fits or not isinstance(given["event_type"], str) or not isinstance(given["event_payload"], dict):
+        raise ApiError("invalid_metadata_format")
+    return dict(given)
+
+
 def post_message(call: Call) -> Json:
     """A new message by the bot; in a public channel also where it is no member (``chat:write.public``)."""
     call.need("channel")
@@ -67,7 +78,7 @@ def post_message(call: Call) -> Json:
         blocks=blocks,
         thread_ts=thread_ts,
         subtype="thread_broadcast" if thread_ts and call.flag("reply_broadcast") else None,
-        metadata=call.structure("metadata", "invalid_metadata_format"),
+        metadata=_metadata(call),
     )
     return {"channel": channel.id, "ts": message.ts, "message": payloads.message(call.workspace, message)}
 

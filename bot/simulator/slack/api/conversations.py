@@ -63,8 +63,7 @@ def replies(call: Call) -> Json:
         raise ApiError("thread_not_found")
     found = [reply for reply in workspace.replies(root) if _in_time(call, reply)]
     page, cursor = _page(call, found, 1000)
-    head = payloads.tombstone(workspace, root) if root.deleted else payloads.message(workspace, root)
-    shown = [head, *(payloads.message(workspace, message) for message in page)]
+    shown = [_shown(call, message) for message in (root, *page)]
     return {"messages": shown, "has_more": bool(cursor), "response_metadata": {"next_cursor": cursor}}
 
 
@@ -82,11 +81,18 @@ def history(call: Call) -> Json:
         and _in_time(call, message)
     ]
     page, cursor = _page(call, found, 100)
-    shown = [
-        payloads.tombstone(workspace, message) if message.deleted else payloads.message(workspace, message)
-        for message in page
-    ]
+    shown = [_shown(call, message) for message in page]
     return {"messages": shown, "has_more": bool(cursor), "response_metadata": {"next_cursor": cursor}}
+
+
+def _shown(call: Call, message: Message) -> Json:
+    """A message as it is read: of its metadata only the type, unless all is asked for."""
+    if message.deleted:
+        return payloads.tombstone(call.workspace, message)
+    shown = payloads.message(call.workspace, message)
+    if "metadata" in shown and not call.flag("include_all_metadata"):
+        shown["metadata"] = {"event_type": shown["metadata"]["event_type"]}
+    return shown
 
 
 def _in_time(call: Call, message: Message) -> bool:

@@ -1,0 +1,89 @@
+"""The port: Slack's requests or its Socket Mode, health and metrics."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from bot.assembly import Parts
+from bot.clock import Clock
+from bot.errors import StoreUnavailable
+from bot.runs.supervisor import Supervisor
+from bot.settings import Settings
+from bot.slack.bolt import bolt_app
+from bot.slack.endpoint import MAX_BODY, slack_endpoint
+from bot.slack.socket_mode import SocketMode
+from bot.store.store import Store
+from bot.web.metrics import make_registry
+from bot.web.pages import make_web
+
+HANG_UP = 0.5  # seconds for requests that are being answered while the port closes
+
+
+async def open_port(
+    settings: Settings,
+    clock: Clock,
+    parts: Parts,
+    store: Store,
+    supervisor: Supervisor,
+    stack: AsyncExitStack,
+) -> int:
+    """Open the port, and begin to connect in Socket Mode; returns the port."""
+    bolt = bolt_app(
+        parts.client,
+        identity=parts.identity,
+        messenger=parts.messenger,
+        intake=parts.intake,
+        edits=parts.edits,
+        suggestions=parts.suggestions,
+        whole_text=parts.commands,
+        forms=parts.forms,
+        home_tabs=parts.home_tabs,
+        settings_form=parts.settings_form,
+    )
+    endpoint, socket_mode = None, None
+    if settings.slack_app_token is not None:
+        socket_mode = SocketMode(bolt, parts.client, settings.slack_app_token.get_secret_value(), clock)
+    elif settings.slack_signing_secret is not None:
+        endpoint = slack_endpoint(bolt, settings.slack_signing_secret.get_secret_value(), clock)
+
+    async def readiness() -> str:
+        if parts.queue.draining:
+            return "draining"
+        try:
+            await store.ping(1.0)
+        except StoreUnavailable:
+            return "the database does not answer"
+        if not parts.identity.problem and socket_mode is not None and not await socket_mode.connected():
+            return "the connection to Slack is not up"
+        return parts.identity.problem
+
+    registry = make_registry(parts.meter, lambda: parts.queue.running)
+    application = make_web(endpoint, readiness, registry, max_body=MAX_BODY)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handler_cancellation=False,
+        shutdown_timeout=HANG_UP,
+        auto_decompress=False,  # a signature is of the bytes as they came; and few of them can unpack to gigabytes
+    )
+    await runner.setup()
+    stack.push_async_callback(_hang_up, runner)
+    site = web.TCPSite(runner, "0.0.0.0", settings.port)  # noqa: S104  a PaaS routes to it from outside
+    await site.start()
+    if socket_mode is not None:
+        stack.push_async_callback(socket_mode.close)
+        supervisor.start("socket mode", socket_mode.run())
+    return int(runner.addresses[0][1])
+
+
+async def _hang_up(runner: web.AppRunner) -> None:
+    """Close the port, then its connections.
+
+    The moment between them is for connections that were just accepted: aiohttp would neither answer nor close
+    those while it shuts down, but wait for them.
+    """
+    for site in runner.sites:
+        await site.stop()
+    await asyncio.sleep(HANG_UP / 10)
+    await runner.cleanup()

@@ -1,0 +1,52 @@
+"""Two bots on one database file, as while a new version is started before the old one ends."""
+
+import asyncio
+from pathlib import Path
+
+from bot.simulator.slack import Message
+from tests.support.cloudcoding import Out, Say, Wait
+from tests.support.world import World, world
+
+
+async def begun(bots: World, number: int = 0) -> Message:
+    bots.serve(Out("at work\n"), Wait(asyncio.Event()))
+    await bots.code(f"run {number}")
+    root = await bots.root(number)
+    await bots.says(root, "at work")
+    return root
+
+
+async def test_each_stops_what_the_other_one_has(tmp_path: Path) -> None:
+    async with world(tmp_path) as bots, bots.running():
+        root = await begun(bots)
+        async with bots.running():  # to which Slack delivers from here on
+            began = asyncio.get_running_loop().time()
+            await bots.slack.press("ben", root, "Stop")
+            await bots.cloud.requests[0].disconnected.wait()
+            assert asyncio.get_running_loop().time() - began < 1
+            await bots.shows(root, "Stopped", "ben")
+
+
+async def test_a_waiting_request_starts_where_there_is_room(tmp_path: Path) -> None:
+    async with world(tmp_path, MAX_CONCURRENT_RUNS="1") as bots, bots.running():
+        await begun(bots)
+        bots.serve(Say("The second is done."))
+        await bots.code("second")
+        second = await bots.root(1)
+        await bots.shows(second, "Queued · 1st")
+        async with bots.running():
+            await bots.shows(second, "Done")
+    assert len(bots.cloud.requests) == 2
+
+
+async def test_a_waiting_request_is_taken_back_by_the_other_one(tmp_path: Path) -> None:
+    async with world(tmp_path, MAX_CONCURRENT_RUNS="1") as bots, bots.running():
+        await begun(bots)
+        await bots.code("second")
+        second = await bots.root(1)
+        await bots.shows(second, "Queued · 1st")
+        async with bots.running(MAX_RUNS_PER_WORKSPACE="1"):
+            await bots.slack.press("ann", second, "Stop")
+            await bots.shows(second, "Stopped")
+        await asyncio.sleep(0.5)  # in which the first one would show its place again
+        assert "Stopped" in bots.slack.visible(second)
