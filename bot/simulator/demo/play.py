@@ -16,7 +16,7 @@ from rich.console import Console
 
 from bot.simulator.agent.repositories import RepositoryError
 from bot.simulator.demo.audience import CHANNEL, Audience, Reporter, spectator
-from bot.simulator.demo.scenes import SCENES, Play, SceneError
+from bot.simulator.demo.scenes import ANY_AGENTS, SCENES, Play, SceneError
 from bot.simulator.demo.stage import Stage, StageError, stage
 from bot.simulator.demo.typed import serve
 from bot.simulator.demo.view import root_view, thread_view
@@ -80,8 +80,9 @@ async def _play(up: Stage, choices: Choices, console: Console) -> int:
                 snapshot=album.add,
             )
             for scene in SCENES:
-                await scene(play)
-                await play.pause(READING)
+                if play.own_agent or scene in ANY_AGENTS:
+                    await scene(play)
+                    await play.pause(READING)
     except SceneError as error:
         _say(console, f"\nThe demo failed. {error}\n\nThe end of the bot's log:\n{up.log_tail()}")
         return 1

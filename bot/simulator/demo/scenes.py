@@ -9,8 +9,7 @@ from typing import TypeVar
 from bot.simulator.demo.audience import CHANNEL, Audience
 from bot.simulator.demo.shown import Part, Shown, read
 from bot.simulator.demo.stage import Stage
-from bot.simulator.slack import Ephemeral, LocalSlack, Message
-from bot.simulator.slack.desk import RefusedError
+from bot.simulator.slack import Ephemeral, LocalSlack, Message, View
 
 Found = TypeVar("Found")
 
@@ -62,7 +61,7 @@ class Play:
         self.to_output.append(time.monotonic() - began)
         return root
 
-    async def see(self, what: str, predicate: Callable[[], Found]) -> Found:
+    async def see(self, what: str, predicate: Callable[[], Found | None]) -> Found:
         """The first truthy value of ``predicate``; a ``SceneError`` where it takes too long, or the bot has ended."""
         seconds = SECONDS if self.own_agent else OTHER_AGENT_SECONDS
         seeing = asyncio.create_task(self.slack.wait_for(predicate, seconds), name=f"see {what}")
@@ -148,27 +147,84 @@ async def mistake(play: Play) -> None:
         raise SceneError("A mistaken request was started.")
 
 
+async def form(play: Play) -> None:
+    """A request that is filled in instead of written."""
+    play.audience.scene("A request from the form")
+    known = len(play.slack.messages(CHANNEL))
+    play.audience.act(WHO, "/code")
+    await play.slack.command(WHO, CHANNEL, "/code", "")
+    view = await play.see("the form", lambda: _open_form(play))
+    play.audience.act(WHO, "fills in the prompt, and presses [Run]")
+    delivery = await play.slack.submit(WHO, view, {"Prompt": "Count the lines of every module"})
+    if not delivery.accepted:
+        raise SceneError("The bot did not take the form.")
+    root = await play.see("the root message", lambda: play.slack.messages(CHANNEL)[known])
+    play.audience.look(root)
+    await play.ended(root, "Done")
+    await play.see("the answer", lambda: play.answers(root))
+
+
+async def waiting(play: Play) -> None:
+    """Replies that wait behind a run that would go on for ever: one is dropped, the other one sent at once."""
+    play.audience.scene("Replies that wait: one is dropped, one sent at once")
+    root = await _watch(play)
+    first = await _wait_behind(play, root, "and how long are the functions?", "Queued · 1st")
+    second = await _wait_behind(play, root, "and show the history", "Queued · 2nd")
+    play.audience.act(WHO, "/code status")
+    await play.slack.command(WHO, CHANNEL, "/code", "status")
+    await play.see("the list of runs", lambda: _told(play, "1 running, 2 waiting"))
+    await play.pause(2.0)
+    play.audience.act(WHO, "presses [Drop] on the first one")
+    await play.slack.press(WHO, first, "Drop")
+    await play.ended(first, "Stopped")
+    await play.see("the second one's new place", lambda: "Queued · 1st" in play.slack.visible(second))
+    await play.pause(1.0)
+    play.audience.act(WHO, "presses [Send now] on the second one, and confirms it")
+    await play.slack.press(WHO, second, "Send now")
+    await play.ended(root, "Stopped")
+    await play.ended(second, "Done")
+    await play.see("its answer", lambda: play.answers(root))
+
+
+async def _wait_behind(play: Play, root: Message, text: str, state: str) -> Message:
+    """Reply in a busy thread; returns the bot's message that shows how the reply stands."""
+    known = {message.ts for message in play.slack.messages(CHANNEL, root.ts)}
+    play.audience.act(WHO, f"{text}  (in the thread)")
+    await play.slack.say(WHO, CHANNEL, text, thread_ts=root.ts)
+    return await play.see(
+        f"that it is {state}",
+        lambda: next(
+            (
+                message
+                for message in play.slack.messages(CHANNEL, root.ts)
+                if message.ts not in known and state in play.slack.visible(message)
+            ),
+            None,
+        ),
+    )
+
+
 async def stop(play: Play) -> None:
     """A run that would go on for ever, stopped by its button."""
     play.audience.scene("A run that is stopped by its button")
-    root = await play.request("Keep watch over this repository until I stop you")
-    if play.own_agent:
-        await play.see(
-            "its first round", lambda: any("round 1" in "\n".join(lines) for lines in play.outputs(root))
-        )
-    await play.pause(2.0)
+    root = await _watch(play)
     play.audience.act(WHO, "presses [Stop], and confirms it: [Stop run]")
     began = time.monotonic()
-    try:
-        await play.slack.press(WHO, root, "Stop")
-    except RefusedError as error:
-        if play.own_agent:
-            raise SceneError(f"The run could not be stopped: {error}") from None
-        return  # another agent may be through before a button can be pressed
+    await play.slack.press(WHO, root, "Stop")
     await play.ended(root, "Stopped")
     play.to_stop = time.monotonic() - began
     await play.see("who stopped it", lambda: f"Stopped by @{WHO}." in play.slack.visible(root))
     await _idle(play)
+
+
+async def _watch(play: Play) -> Message:
+    """A run that goes on until somebody stops it."""
+    root = await play.request("Keep watch over this repository until I stop you")
+    await play.see(
+        "its first round", lambda: any("round 1" in "\n".join(lines) for lines in play.outputs(root))
+    )
+    await play.pause(2.0)
+    return root
 
 
 async def _idle(play: Play) -> None:
@@ -188,5 +244,14 @@ def _told(play: Play, text: str) -> Ephemeral | None:
     return next((told for told in play.slack.ephemerals(WHO, CHANNEL) if text in told.text), None)
 
 
+def _open_form(play: Play) -> View | None:
+    try:
+        return play.slack.modal(WHO)
+    except LookupError:
+        return None
+
+
 Scene = Callable[[Play], Awaitable[None]]
-SCENES: tuple[Scene, ...] = (single, parallel, stop)
+SCENES: tuple[Scene, ...] = (single, parallel, form, waiting, stop)
+ANY_AGENTS: frozenset[Scene] = frozenset({single, parallel, form})
+"""Those that don't depend on how long the agent works: another one may be through before a button can be pressed."""
