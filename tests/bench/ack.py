@@ -1,27 +1,24 @@
-"""How long a slash command waits for its acknowledgement: ``python -m tests.bench.ack [--json PATH]``.
+"""How long a slash command waits for its acknowledgement: ``python -m tests.bench.ack [--text "fix the login"]``.
 
-Signed commands come at a steady rate over loopback while the bot streams ten runs. Measured in one run, in turns, so
-that whatever else the machine does is shared: the bot; a bare Bolt app with its default settings; and a bare aiohttp
-handler that only verifies the signature, which is the floor. Each has a process of its own, as have the local Slack
-and the service. A latency counts from the moment at which a command was due, so that a stall is not hidden by what
-could not be sent meanwhile. It takes under a minute and ends by itself.
+Signed commands come at a steady rate over loopback while the bot streams a hundred runs. Measured in one run, in turns,
+so that whatever else the machine does is shared: the bot, which stores them first; a bare Bolt app with its default
+settings, and one with ``process_before_response``; and a bare aiohttp handler that only verifies the signature, which
+is the floor. Each has a process of its own; the
+local Slack and the service share another. A latency counts from the moment at which a command
+was due, so that a stall is not hidden by what could not be sent meanwhile.
+
+What the commands say decides what they cost: ``help`` is claimed and then answered; a prompt is a new run, which here
+waits, since there is room for the hundred that stream. The last ones leave thousands of waiting runs behind.
 """
 
 import argparse
 import asyncio
 import contextlib
-import json
-import os
-import platform
-import signal
-import sys
+import itertools
 import tempfile
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import web
@@ -29,59 +26,37 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.simulator.cloudcoding import CloudCodingServer, Invocation, Stream
-from bot.simulator.slack import LocalSlack
-from bot.simulator.slack.delivery import signed
+from tests.bench import report, stage
 
-SECRET = "bench-signing-secret"
-TOKEN = "xoxb-bench"
-API_KEY = "bench-key"
-RUNS = 10
-LINES = 50  # a second, of each run
+RUNS = 100
+LINES = 5  # a second, of each run
 RATES = (100, 200)  # commands a second
 ROUNDS = 2
+TEXTS = ("help", "fix the login")
 SECONDS = 3.0  # of one target's turn
 PATIENCE = 3.0  # Slack's own, in seconds
-CHANNELS = ("C0TEAM", "C0OPEN", "C0SHARED")
-BOT, BOLT, BARE = "bot", "bare Bolt", "bare aiohttp"
+RUNS_IN_A_CHANNEL = 4
+STARTS = 20  # runs a second
+BOT, BOLT, BOLT_BEFORE, BARE = "bot", "Bolt", "Bolt, before response", "aiohttp"
+TARGETS = (BOT, BOLT, BOLT_BEFORE, BARE)
 
 
-# The processes beside the one that measures
-
-
-async def chatter(invocation: Invocation, stream: Stream) -> None:
-    """A run that goes on until the bot ends it."""
-    del invocation  # all are the same
-    number = 0
-    while True:
-        number += 1
-        await stream.stdout(f"line {number} of a build that takes its time\n")
-        await asyncio.sleep(1 / LINES)
-
-
-async def world() -> None:
-    """The local Slack and the service; prints where they are."""
-    service = CloudCodingServer(chatter, api_key=API_KEY)
-    async with LocalSlack(signing_secret=SECRET, bot_token=TOKEN, limits=None) as slack, service:
-        await until_stopped({"slack": slack.api_url, "service": service.url})
-
-
-async def bare_bolt(api_url: str) -> None:
+async def bare_bolt(api_url: str, *, before: bool) -> None:
     """Bolt as its documentation begins."""
-    client = AsyncWebClient(token=TOKEN, base_url=api_url)
-    app = AsyncApp(client=client, signing_secret=SECRET)
+    client = AsyncWebClient(token=stage.TOKEN, base_url=api_url)
+    app = AsyncApp(client=client, signing_secret=stage.SECRET, process_before_response=before)
 
     @app.command("/code")
     async def command(ack: AsyncAck) -> None:
         await ack()
 
     async with listening(app.server(port=0, path="/slack/events").web_app) as port:
-        await until_stopped({"port": port})
+        await stage.until_deserted({"port": port})
 
 
 async def bare_aiohttp() -> None:
     """A handler that does nothing but verify."""
-    verifier = SignatureVerifier(SECRET)
+    verifier = SignatureVerifier(stage.SECRET)
 
     async def handle(request: web.Request) -> web.Response:
         genuine = verifier.is_valid_request(await request.read(), dict(request.headers))
@@ -90,100 +65,19 @@ async def bare_aiohttp() -> None:
     app = web.Application()
     app.router.add_post("/slack/events", handle)
     async with listening(app) as port:
-        await until_stopped({"port": port})
+        await stage.until_deserted({"port": port})
 
 
 @contextlib.asynccontextmanager
 async def listening(app: web.Application) -> AsyncIterator[int]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    """An application on a free port of loopback."""
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
-
-
-async def until_stopped(said: dict[str, Any]) -> None:
-    """Say where this process listens, and wait until it is told to end, or until nobody is left who could."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, stopped.set)
-    print(json.dumps(said), flush=True)  # noqa: T201  a pipe's other end reads it
-    parent = os.getppid()
-    while not stopped.is_set() and os.getppid() == parent:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopped.wait(), 1)
-
-
-# Starting them
-
-
-Printed = asyncio.Queue[dict[str, Any]]
-
-
-@contextlib.asynccontextmanager
-async def child(arguments: list[str], environment: dict[str, str] | None = None) -> AsyncIterator[Printed]:
-    """A process of ours; yields the first JSON objects that it prints."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
-    )
-    output = process.stdout
-    assert output is not None
-    printed = Printed(maxsize=100)
-
-    async def read() -> None:
-        async for line in output:  # to its end, so that the pipe never fills up
-            with contextlib.suppress(asyncio.QueueFull):
-                printed.put_nowait(json.loads(line))
-        await process.wait()
-
-    reading = asyncio.create_task(read())
-    try:
-        yield printed
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        if not (await asyncio.wait({reading}, timeout=10))[0]:
-            process.kill()
-        await reading
-
-
-@contextlib.asynccontextmanager
-async def serving(kind: str, *arguments: str) -> AsyncIterator[dict[str, Any]]:
-    async with child(["tests.bench.ack", "--serve", kind, *arguments]) as printed:
-        yield await asyncio.wait_for(printed.get(), 10)
-
-
-@contextlib.asynccontextmanager
-async def bot(where: dict[str, Any], directory: str) -> AsyncIterator[int]:
-    """The bot; yields its port."""
-    environment = {
-        "SLACK_BOT_TOKEN": TOKEN,
-        "SLACK_SIGNING_SECRET": SECRET,
-        "SLACK_API_URL": where["slack"],
-        "CLOUDCODING_API_URL": where["service"],
-        "CLOUDCODING_API_KEY": API_KEY,
-        "CLOUDCODING_DEFAULT_REPO": "acme/api",
-        "GITHUB_TOKEN": "ghp_bench",
-        "DATABASE_URL": f"sqlite:///{directory}/bot.db",
-        "SHUTDOWN_GRACE": "0",
-        "LOG_FORMAT": "json",
-        "PORT": "0",
-    }
-    async with child(["bot", "serve"], environment) as printed:
-        port = 0
-        async with asyncio.timeout(10):
-            while not port:
-                port = (await printed.get()).get("port", 0)
-        yield port
-
-
-# Measuring
 
 
 @dataclass(slots=True)
@@ -193,57 +87,35 @@ class Figures:
     latencies: list[float] = field(default_factory=list)
     failed: int = 0
 
-    def quantile(self, share: float) -> float:
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
-
     def summary(self) -> dict[str, float]:
         return {
             "commands": len(self.latencies) + self.failed,
             "failed": self.failed,
-            "p50_ms": round(self.quantile(0.5), 2),
-            "p99_ms": round(self.quantile(0.99), 2),
-            "max_ms": round(self.quantile(1), 2),
+            "p50_ms": round(stage.quantile(self.latencies, 0.5), 2),
+            "p99_ms": round(stage.quantile(self.latencies, 0.99), 2),
+            "max_ms": round(stage.quantile(self.latencies, 1), 2),
         }
 
 
-class Sender:
-    """Sends signed commands."""
+Found = dict[int, dict[str, Figures]]
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-        self._number = 0
 
-    async def command(self, port: int, text: str, channel: str = CHANNELS[0]) -> bool:
-        """Whether it was acknowledged."""
-        self._number += 1
-        form = {
-            "team_id": "T0LOCAL",
-            "channel_id": channel,
-            "user_id": "U0ANN",
-            "user_name": "ann",
-            "command": "/code",
-            "text": text,
-            "trigger_id": f"{self._number}.bench",
-        }
-        body = urlencode(form).encode()
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            **signed(SECRET, body, time.time()),
-        }
-        url = f"http://127.0.0.1:{port}/slack/events"
-        async with self._session.post(url, data=body, headers=headers) as answer:
-            await answer.read()
-            return answer.status == 200
+@dataclass(slots=True)
+class Turns:
+    """Sends commands, a turn to one target at a time."""
 
-    async def turn(self, port: int, text: str, rate: int, figures: Figures) -> None:
+    sender: stage.Sender
+    channels: list[str]
+
+    async def take(self, port: int, text: str, rate: int, figures: Figures) -> None:
         """Commands at a steady rate for one turn."""
         loop = asyncio.get_running_loop()
         begun = loop.time() + 0.05
 
-        async def one(due: float) -> None:
+        async def one(number: int, due: float) -> None:
+            channel = self.channels[number % len(self.channels)]
             try:
-                accepted = await self.command(port, text)
+                accepted = await self.sender.command(port, text, channel)
             except (aiohttp.ClientError, TimeoutError):
                 accepted = False
             if accepted:
@@ -255,93 +127,109 @@ class Sender:
             for number in range(int(rate * SECONDS)):
                 due = begun + number / rate
                 await asyncio.sleep(max(0.0, due - loop.time()))
-                sending.create_task(one(due))
+                sending.create_task(one(number, due))
 
 
-async def measure(text: str) -> dict[int, dict[str, Figures]]:
-    """All targets at all rates, in turns."""
-    figures = {rate: {name: Figures() for name in (BOT, BOLT, BARE)} for rate in RATES}
+async def measure(texts: Sequence[str], rounds: int) -> dict[str, Found]:
+    """All targets at all rates, in turns, for one text after the other."""
+    found: dict[str, Found] = {
+        text: {rate: {name: Figures() for name in TARGETS} for rate in RATES} for text in texts
+    }
     async with contextlib.AsyncExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory())
-        where = await stack.enter_async_context(serving("world"))
-        bolt = await stack.enter_async_context(serving("bolt", "--api", where["slack"]))
-        bare = await stack.enter_async_context(serving("aiohttp"))
-        port = await stack.enter_async_context(bot(where, directory))
+        world = await stack.enter_async_context(
+            stage.serving("tests.bench.service", "--channels", str(RUNS // RUNS_IN_A_CHANNEL))
+        )
+        slack, channels = world["slack"], world["channels"]
+        ports = {}
+        for name, kind in ((BOLT, "bolt"), (BOLT_BEFORE, "bolt-before"), (BARE, "aiohttp")):
+            said = await stack.enter_async_context(
+                stage.serving("tests.bench.ack", "--serve", kind, "--api", slack)
+            )
+            ports[name] = said["port"]
         timeout = aiohttp.ClientTimeout(PATIENCE)
         connector = aiohttp.TCPConnector(limit=0)
         session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
-        sender = Sender(session)
+        bot = await stack.enter_async_context(
+            stage.bot(slack, world["url"], directory, session, MAX_CONCURRENT_RUNS=str(RUNS))
+        )
+        ports[BOT] = bot.port
+        turns = Turns(stage.Sender(session), channels)
         for number in range(RUNS):
-            await sender.command(port, f"run {number}", CHANNELS[number % len(CHANNELS)])
-        await until_running(session, port)
-        ports = {BOT: port, BOLT: bolt["port"], BARE: bare["port"]}
-        for target in ports.values():
-            await sender.command(target, "help")  # what only a first request pays for
-        for _ in range(ROUNDS):
-            for rate in RATES:
-                for name, target in ports.items():
-                    await sender.turn(target, text, rate, figures[rate][name])
-    return figures
+            await turns.sender.command(bot.port, f"pace {LINES}", channels[number // RUNS_IN_A_CHANNEL])
+            await asyncio.sleep(1 / STARTS)
+        await bot.running(RUNS, 60)
+        for name in TARGETS:  # connections and caches, of each
+            await turns.take(ports[name], "help", min(RATES), Figures())
+        for text, _, rate, name in itertools.product(texts, range(rounds), RATES, TARGETS):
+            await turns.take(ports[name], text, rate, found[text][rate][name])
+    return found
 
 
-async def until_running(session: aiohttp.ClientSession, port: int) -> None:
-    """Wait until all runs stream, as the bot's metrics tell."""
-    async with asyncio.timeout(20):
-        while True:
-            async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
-                text = await answer.text()
-            if f"\nbot_runs_running {RUNS}.0" in text:
-                return
-            await asyncio.sleep(0.1)
+def show(found: Found, text: str) -> None:
+    """The table."""
+    report.table(
+        f"acknowledgements of /code {text} while {RUNS} runs stream",
+        ["", "commands/s", "p50 ms", "p99 ms", "max ms", "failed", "of"],
+        [
+            (name, rate, said["p50_ms"], said["p99_ms"], said["max_ms"], said["failed"], said["commands"])
+            for rate, targets in found.items()
+            for name, said in ((name, measured.summary()) for name, measured in targets.items())
+        ],
+    )
 
 
-def table(figures: dict[int, dict[str, Figures]]) -> str:
-    lines = [
-        f"{'commands/s':>10}  {'':12}  {'p50 ms':>8}  {'p99 ms':>8}  {'max ms':>8}  {'failed':>6}  {'of':>5}"
-    ]
-    for rate, targets in figures.items():
-        for name, measured in targets.items():
-            said = measured.summary()
-            lines.append(
-                f"{rate:>10}  {name:12}  {said['p50_ms']:>8.2f}  {said['p99_ms']:>8.2f}  {said['max_ms']:>8.2f}"
-                f"  {said['failed']:>6}  {said['commands']:>5}"
+def draw(path: Path, found: dict[str, Found]) -> None:
+    """The share of commands that were acknowledged within a time, at the highest rate."""
+    rate = max(RATES)
+    with report.figure(path, len(found), size=(10, 3.5)) as panels:
+        for panel, (text, of_text) in zip(panels, found.items(), strict=True):
+            for colour, (name, measured) in zip(report.PALETTE, of_text[rate].items(), strict=False):
+                ordered = sorted(measured.latencies)
+                shares = [(place + 1) / len(ordered) * 100 for place in range(len(ordered))]
+                panel.plot(ordered, shares, color=colour, label=name)
+            panel.set(
+                title=f"/code {text}: acknowledged within, {rate}/s",
+                xlabel="ms",
+                ylabel="%",
+                xscale="log",
+                ylim=(0, 101),
             )
-    return "\n".join(lines)
+            panel.legend()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", type=Path, help="write the figures to this file too")
-    parser.add_argument("--text", default="status", help="what every command says (default: status)")
-    parser.add_argument("--serve", choices=("world", "bolt", "aiohttp"), help=argparse.SUPPRESS)
+    parser.add_argument("--text", nargs="+", default=TEXTS, help=f"what the commands say (default: {TEXTS})")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"turns of each (default: {ROUNDS})")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--png", type=Path, help="draw them into this file")
+    parser.add_argument("--serve", choices=("bolt", "bolt-before", "aiohttp"), help=argparse.SUPPRESS)
     parser.add_argument("--api", default="", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     match arguments.serve:
-        case "world":
-            asyncio.run(world())
-            return
-        case "bolt":
-            asyncio.run(bare_bolt(arguments.api))
+        case "bolt" | "bolt-before":
+            asyncio.run(bare_bolt(arguments.api, before=arguments.serve == "bolt-before"))
             return
         case "aiohttp":
             asyncio.run(bare_aiohttp())
             return
-    figures = asyncio.run(measure(arguments.text))
-    print(table(figures))  # noqa: T201  what the command is for
+    found = asyncio.run(measure(arguments.text, arguments.rounds))
+    for text, of_text in found.items():
+        show(of_text, text)
     if arguments.json:
-        found = {
-            "python": platform.python_version(),
-            "cpus": os.cpu_count(),
-            "runs_streaming": RUNS,
-            "text": arguments.text,
-            "rates": {
+        texts = {
+            text: {
                 str(rate): {name: measured.summary() for name, measured in targets.items()}
-                for rate, targets in figures.items()
-            },
+                for rate, targets in of_text.items()
+            }
+            for text, of_text in found.items()
         }
-        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+        report.write_json(arguments.json, {"runs_streaming": RUNS, "commands_a_second": texts})
+    if arguments.png:
+        draw(arguments.png, found)
 
 
 if __name__ == "__main__":
