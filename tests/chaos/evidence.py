@@ -1,0 +1,131 @@
+"""What is known after a round, from all sides: who asked for what, what the tables, Slack and the service have."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from bot.simulator.slack import LocalSlack, Message
+from bot.simulator.slack.delivery import Delivery
+from tests.chaos.agent import KEY, Agent
+from tests.chaos.cluster import Cluster
+from tests.chaos.databases import Chaotic
+from tests.chaos.plan import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A *Stop* that Slack was told was taken; ``at`` is Unix time, ``began`` the event loop's."""
+
+    at: float
+    began: float
+    user: str
+
+
+@dataclass(slots=True)
+class Asked:
+    """A job, and what became of its request on the way to the bot. ``delivery`` of a command, ``message`` of all others."""
+
+    job: Job
+    delivery: Delivery | None = None
+    message: Message | None = None
+    stops: list[Press] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run as its row has it; ``tasks`` are its tasks' names, states and messages."""
+
+    id: str
+    key: str
+    state: str
+    status_ts: str | None
+    conversation: int
+    seq: int
+    started_at: float | None
+    tasks: tuple[tuple[str, str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Something was out of order from ``begin`` to ``end`` (Unix time)."""
+
+    what: str
+    begin: float
+    end: float
+
+
+@dataclass
+class Evidence:
+    """All of it, as it is at one moment; the rows are read once."""
+
+    slack: LocalSlack
+    agent: Agent
+    bots: Cluster
+    asked: Sequence[Asked]
+    outages: Sequence[Outage]
+    rows: Sequence[StoredRun]
+
+    @cached_property
+    def runs(self) -> dict[str, StoredRun]:
+        """The runs by their jobs' keys."""
+        return {run.key: run for run in self.rows}
+
+    @cached_property
+    def messages(self) -> list[tuple[Message, str]]:
+        """The bot's messages that weren't deleted, with what they show; files that it shared are apart."""
+        bot = self.slack.workspace.app.bot_user
+        return [
+            (message, self.slack.visible(message))
+            for message in self.slack.workspace.history
+            if message.user == bot and not message.deleted and not message.files
+        ]
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """Ids of runs and the names of the processes that carried them out."""
+        return {
+            str(line.get("run")): process.name
+            for process in self.bots.processes
+            for line in process.lines
+            if line.get("event") == "run.started"
+        }
+
+    def accepted(self, asked: Asked) -> bool:
+        """Whether the bot said to Slack that it has taken the request."""
+        if asked.delivery is not None:
+            return asked.delivery.accepted
+        return any(d.accepted for d in self.slack.deliveries if _is_of(d, asked.message))
+
+    def given_back(self, asked: Asked) -> bool:
+        """Whether its user was told that it was not started, and was given it back."""
+        shown = self.slack.ephemerals(asked.job.user)
+        return any(asked.job.key in self.slack.visible(whisper) for whisper in shown)
+
+
+def _is_of(delivery: Delivery, message: Message | None) -> bool:
+    event = delivery.event
+    return message is not None and (event.get("ts"), event.get("channel")) == (message.ts, message.channel)
+
+
+def stored_runs(database: Chaotic) -> list[StoredRun]:
+    """All runs with their tasks, in their order."""
+    tasks: dict[str, list[tuple[str, str, str | None]]] = {}
+    for run, name, state, ts in database.rows(
+        "SELECT run, name, state, ts FROM tasks ORDER BY run, position"
+    ):
+        tasks.setdefault(run, []).append((name, state, ts))
+    columns = "id, invocation, state, status_ts, conversation, seq, started_at"
+    return [
+        StoredRun(id_, key, state, ts, conversation, seq, started, tuple(tasks.get(id_, ())))
+        for id_, asked, state, ts, conversation, seq, started in database.rows(
+            f"SELECT {columns} FROM runs ORDER BY seq"
+        )
+        for key in _keys(asked)
+    ]
+
+
+def _keys(invocation: str) -> Iterator[str]:
+    found = KEY.search(json.dumps(json.loads(invocation)))
+    if found is not None:
+        yield found[0]
