@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Test processes; more than two cores, since most tests wait for a socket or a clock for a part of their time.
-WORKERS ?= 3
+WORKERS ?= 4
 
 .PHONY: demo test check format coverage bench chaos lock clean
 
@@ -32,8 +32,9 @@ bench: .venv/bench
 		$(BIN)/python -m tests.bench.$$name --json docs/bench-$$name.json --png docs/bench-$$name.png || exit 1; \
 	done
 
-# For example: make chaos ARGS='--rounds 100 --seed 7 --database postgres --workers 3'
+# First the tests that wait too long for every day. ARGS='--rounds 100 --seed 7 --database postgres --workers 3', for example.
 chaos: .venv/dev
+	$(BIN)/python -m pytest -n $(WORKERS) -m slow
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 # Needs uv. The files name packages and hashes only.

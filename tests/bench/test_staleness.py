@@ -108,16 +108,14 @@ async def test_the_fake_slack_refuses_what_exceeds_its_budget() -> None:
     assert [refusal.early for refusal in slack.refusals] == [False, True]
 
 
-def test_it_prints_writes_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found, drawn = tmp_path / "found.json", tmp_path / "drawn.png"
-    staleness.main(["--quick", "--seeds", "1", "--json", str(found), "--png", str(drawn)])
+def test_it_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = tmp_path / "found.json"
+    staleness.main(["--quick", "--seeds", "1", "--json", str(found)])
     printed = capsys.readouterr().out
     assert "steady 4" in printed
     figures = json.loads(found.read_text())
     assert figures["policies"]["mixed 4"][OURS]["right"] == 4
     assert figures["machine"]["cpus"] >= 1
-    assert drawn.read_bytes().startswith(b"\x89PNG")
-    assert drawn.stat().st_size < 150_000
 
 
 def test_tables_and_files_take_what_benches_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

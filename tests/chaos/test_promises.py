@@ -156,6 +156,7 @@ async def test_a_command_is_acknowledged_at_once_whatever_the_state_of_everythin
         await on.database.back()
 
 
+@pytest.mark.slow
 async def test_while_the_database_is_away_a_command_is_answered_and_streams_go_on(tmp_path: Path) -> None:
     async with stage(tmp_path, SEVERAL) as on:
         await on.bots.start()
@@ -280,6 +281,7 @@ def _in_channel(args: Mapping[str, Any]) -> bool:
     return not _in_thread(args)
 
 
+@pytest.mark.slow
 @both
 async def test_a_process_that_starts_leaves_the_runs_of_a_living_one_alone(tmp_path: Path, kind: str) -> None:
     async with stage(tmp_path, kind) as on:
@@ -294,6 +296,7 @@ async def test_a_process_that_starts_leaves_the_runs_of_a_living_one_alone(tmp_p
         await seen(on.it, root, "Done")
 
 
+@pytest.mark.slow
 async def test_on_sqlite_a_survivor_says_at_once_what_became_of_a_dead_process_s_runs(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         first, second = await on.several(2)
@@ -305,6 +308,7 @@ async def test_on_sqlite_a_survivor_says_at_once_what_became_of_a_dead_process_s
         assert len(on.it.cloud.requests) == 1
 
 
+@pytest.mark.slow
 async def test_a_survivor_takes_over_and_a_process_that_was_frozen_edits_nothing_more(tmp_path: Path) -> None:
     async with stage(
         tmp_path, SEVERAL, MAX_CONCURRENT_RUNS="1"
@@ -332,6 +336,7 @@ async def test_a_survivor_takes_over_and_a_process_that_was_frozen_edits_nothing
         assert len(on.it.cloud.requests) == 2
 
 
+@pytest.mark.slow
 async def test_a_process_that_was_frozen_alone_goes_on(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         only = await on.bots.start()
@@ -351,6 +356,7 @@ async def test_a_process_that_was_frozen_alone_goes_on(tmp_path: Path) -> None:
 # "`Stop` closes the upstream connection within a second and says who stopped it."
 
 
+@pytest.mark.slow
 @both
 async def test_stop_reaches_the_run_whichever_process_is_told(tmp_path: Path, kind: str) -> None:
     async with stage(tmp_path, kind) as on:
@@ -372,6 +378,7 @@ async def test_stop_reaches_the_run_whichever_process_is_told(tmp_path: Path, ki
 # left `Interrupted`, and exits 0 within 30 s."
 
 
+@pytest.mark.slow
 async def test_on_sigterm_it_takes_no_new_work_and_lets_running_ones_finish(tmp_path: Path) -> None:
     async with stage(tmp_path, SHUTDOWN_GRACE="20") as on:
         process = await on.bots.start()
@@ -389,6 +396,7 @@ async def test_on_sigterm_it_takes_no_new_work_and_lets_running_ones_finish(tmp_
         assert len(on.it.cloud.requests) == 1
 
 
+@pytest.mark.slow
 async def test_on_sigterm_what_does_not_finish_in_time_is_interrupted(tmp_path: Path) -> None:
     async with stage(tmp_path, SHUTDOWN_GRACE="0.5") as on:
         process = await on.bots.start()
@@ -401,6 +409,7 @@ async def test_on_sigterm_what_does_not_finish_in_time_is_interrupted(tmp_path: 
         assert "half of it" in shown[1]
 
 
+@pytest.mark.slow
 async def test_a_second_sigterm_ends_it_at_once_and_the_next_process_says_so(tmp_path: Path) -> None:
     async with stage(tmp_path, SHUTDOWN_GRACE="60") as on:
         process = await on.bots.start()
@@ -432,6 +441,7 @@ async def test_a_deploy_with_overlap_loses_nothing(tmp_path: Path) -> None:
 # no bots. The refusal says why, to that user alone."
 
 
+@pytest.mark.slow
 async def test_only_full_members_may_start_and_stop_runs_also_after_a_restart(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         first = await on.bots.start()

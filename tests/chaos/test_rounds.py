@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.agent import ONE, Agent, Ending, Part
 from tests.chaos.evidence import Evidence
 from tests.chaos.judge import Wrong, judge
@@ -30,6 +32,7 @@ def test_a_round_is_made_from_its_seed_alone() -> None:
     assert {fault.process for number in range(50) for fault in plan(f"a:{number}", 3).faults} == {0, 1, 2}
 
 
+@pytest.mark.slow
 async def test_a_quiet_round_is_all_well_and_whatever_is_wrong_with_one_is_found(tmp_path: Path) -> None:
     async with round_of(Setup("sqlite", ("serve",), len(QUIET.jobs)), QUIET, tmp_path) as it:
         verdict, _ = await it.play()

@@ -133,6 +133,7 @@ async def test_a_waiting_request_is_dropped_and_changed_from_another_process(bot
         assert "Stopped" in bots.slack.visible(root)
 
 
+@pytest.mark.slow
 async def test_workspaces_limit_over_all_processes(bots: World) -> None:
     limit: dict[str, Any] = {"MAX_RUNS_PER_WORKSPACE": "2"}
     async with web_and_worker(bots, **limit), bots.running(web=False, **limit):
@@ -169,6 +170,7 @@ async def test_a_deploy_with_overlap_loses_nothing(bots: World) -> None:
     assert len(bots.cloud.requests) == 2
 
 
+@pytest.mark.slow
 async def test_a_lost_connection_is_made_again(bots: World, schema: Schema) -> None:
     async with web_and_worker(bots):
         root = await begun(bots, "fix it")

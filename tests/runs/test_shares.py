@@ -151,6 +151,7 @@ class Pause:
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_what_one_process_is_told_by_slack_silences_the_other(tmp_path: Path) -> None:
     async with world(tmp_path) as it, AsyncExitStack() as stack:
         for prompt in ("one", "two"):

@@ -197,6 +197,7 @@ async def test_where_there_are_no_prompts_it_is_asked_once(bot: World, refusal: 
     bot.slack.fail(method, error=refusal, times=None)
     for user in ("ann", "ben", "ann"):
         await bot.slack.open_chat(user)
+        await bot.slack.wait_for(lambda: bot.slack.counts[method])
         await settled(bot)
     assert bot.slack.counts[method] == 1
     assert not bot.slack.workspace.ephemerals

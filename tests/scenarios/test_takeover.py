@@ -45,7 +45,7 @@ class Stage:
 
     async def settled(self) -> None:
         """Wait until everything about all runs' ends is with Slack."""
-        await self.until(lambda: all(self.column("settled")))
+        await self.until(lambda: self.column("settled") and all(self.column("settled")))
 
 
 @contextmanager
@@ -193,6 +193,7 @@ async def test_what_nobody_was_told_for_a_day_is_not_told_any_more(tmp_path: Pat
         assert texts(it) == before
 
 
+@pytest.mark.slow
 async def test_an_end_while_the_database_is_away_is_stored_later_and_told_once(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         it = on.it

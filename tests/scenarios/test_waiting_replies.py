@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, event
 
 from bot.runs.places import PACE
@@ -219,6 +220,7 @@ async def test_a_stranger_may_not_press(bot: World) -> None:
     assert "Queued · 1st" in bot.slack.visible(message)
 
 
+@pytest.mark.slow
 async def test_without_a_running_one_nothing_is_stopped_and_it_waits_for_a_place(tmp_path: Path) -> None:
     async with world(tmp_path) as it, it.running(MAX_CONCURRENT_RUNS="1"):
         it.serve(Out("zero\n"), Say("Zero."))
