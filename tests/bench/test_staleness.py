@@ -108,6 +108,7 @@ async def test_the_fake_slack_refuses_what_exceeds_its_budget() -> None:
     assert [refusal.early for refusal in slack.refusals] == [False, True]
 
 
+@pytest.mark.slow
 def test_it_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = tmp_path / "found.json"
     staleness.main(["--quick", "--seeds", "1", "--json", str(found)])

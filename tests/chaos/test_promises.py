@@ -177,6 +177,7 @@ async def test_while_the_database_is_away_a_command_is_answered_and_streams_go_o
 # "A request that Slack delivers twice, or to two processes, runs once."
 
 
+@pytest.mark.slow
 @both
 async def test_a_request_that_slack_delivers_to_two_processes_runs_once(tmp_path: Path, kind: str) -> None:
     async with stage(tmp_path, kind) as on:
@@ -424,6 +425,7 @@ async def test_a_second_sigterm_ends_it_at_once_and_the_next_process_says_so(tmp
         assert len(on.it.cloud.requests) == 1
 
 
+@pytest.mark.slow
 async def test_a_deploy_with_overlap_loses_nothing(tmp_path: Path) -> None:
     async with stage(tmp_path, SEVERAL, SHUTDOWN_GRACE="20") as on:
         old = await on.bots.start()

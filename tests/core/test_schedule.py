@@ -427,6 +427,7 @@ def chattering(schedule: Scheduler, seconds: int, tasks: int) -> Counter[str]:
     return sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tasks", "part"), [(4, 0.25), (8, 0.33), (16, 0.44), (50, 0.33)])
 def test_a_roll_up_takes_its_part_first(tasks: int, part: float) -> None:
     assert rollup_part(tasks) == pytest.approx(part, abs=0.01)
@@ -439,6 +440,7 @@ def test_a_roll_up_of_few_is_one_among_them() -> None:
     assert rollup_part(1_000_000) == 0.25
 
 
+@pytest.mark.slow
 def test_a_roll_up_in_which_little_changes_waits_longer() -> None:
     def rolled(prints: int) -> int:
         schedule, sent = EditScheduler[str](), 0

@@ -207,6 +207,7 @@ async def test_a_tab_follows_what_another_process_does(bots: World) -> None:
         await home_shows(bots, tab, "Done")
 
 
+@pytest.mark.slow
 async def test_processes_of_their_own(bots: World, tmp_path: Path) -> None:
     """A web process, two workers: a run is stopped from outside, one worker is told to go, the other goes on."""
     environment = {

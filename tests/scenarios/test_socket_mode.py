@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from bot.app import Bot
 from bot.simulator.slack import LocalSlack, Message
@@ -83,6 +84,7 @@ async def test_it_reconnects_and_takes_up_what_slack_redelivers(tmp_path: Path) 
         await run(it, "after it was asked to reconnect")
 
 
+@pytest.mark.slow
 async def test_an_address_that_is_no_longer_valid_is_not_tried_for_ever(tmp_path: Path) -> None:
     async with world(tmp_path) as it, connected(it):
         opened = it.slack.counts["apps.connections.open"]

@@ -241,6 +241,7 @@ async def test_waiting_replies_go_on_after_a_run_that_died(tmp_path: Path, kind:
         assert len(it.cloud.requests) == 2
 
 
+@pytest.mark.slow
 @both
 async def test_two_processes_and_the_one_that_is_left_takes_over(tmp_path: Path, kind: str) -> None:
     async with stage(tmp_path, kind, MAX_CONCURRENT_RUNS="1") as on:

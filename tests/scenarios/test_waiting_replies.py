@@ -310,6 +310,7 @@ async def test_a_waiting_reply_is_also_stopped_by_its_name_by_the_list_and_by_sl
     assert asked(bot) == ["fix the login"]
 
 
+@pytest.mark.slow
 async def test_the_order_outlives_the_process(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         async with it.running(MAX_CONCURRENT_RUNS="1") as bot:
