@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Test processes; more than two cores, since most tests wait for a socket or a clock for a part of their time.
-WORKERS ?= 4
+WORKERS ?= 5
 
 .PHONY: demo test check format coverage bench chaos lock clean
 
@@ -10,7 +10,7 @@ demo: .venv/runtime
 	$(BIN)/python -m bot demo $(ARGS)
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
@@ -34,7 +34,7 @@ bench: .venv/bench
 
 # First the tests that wait too long for every day. ARGS='--rounds 100 --seed 7 --database postgres --workers 3', for example.
 chaos: .venv/dev
-	$(BIN)/python -m pytest -n $(WORKERS) -m slow
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 # Needs uv. The files name packages and hashes only.

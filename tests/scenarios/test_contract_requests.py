@@ -199,7 +199,9 @@ async def test_a_reply_with_options_and_one_after_a_failure(bot: World) -> None:
     assert (bot.body()["branch"], bot.body()["haiku"]) == ("fix/x", True)
     assert bot.body()["messages"][-1]["content"] == "try again"
     await bot.slack.wait_for(lambda: reactions(reply) == {"white_check_mark"})
-    assert [change.name for change in reply.reaction_log if change.added] == ["eyes", "white_check_mark"]
+    # It may have waited a moment for the last message of the run before it.
+    shown = [change.name for change in reply.reaction_log if change.added]
+    assert shown[-2:] == ["eyes", "white_check_mark"]
 
 
 async def test_a_retried_reply_bears_the_newest_end(bot: World) -> None:
