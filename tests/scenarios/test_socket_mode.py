@@ -76,6 +76,7 @@ async def test_command_reply_and_button(tmp_path: Path) -> None:
                 assert answer.status == 404
 
 
+@pytest.mark.slow
 async def test_it_reconnects_and_takes_up_what_slack_redelivers(tmp_path: Path) -> None:
     async with world(tmp_path) as it, connected(it):
         await it.slack.sockets.disconnect()
