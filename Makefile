@@ -39,9 +39,9 @@ chaos: .venv/dev
 
 # Needs uv. The files name packages and hashes only.
 lock:
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $(LOCK) pyproject.toml -o requirements.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $(LOCK) --extra dev pyproject.toml -o requirements-dev.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $(LOCK) --extra dev --extra bench pyproject.toml -o requirements-bench.txt
+	uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $(LOCK) pyproject.toml -o requirements.txt
+	uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $(LOCK) --extra dev pyproject.toml -o requirements-dev.txt
+	uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $(LOCK) --extra dev --extra bench pyproject.toml -o requirements-bench.txt
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
