@@ -7,8 +7,10 @@ Slack publishes a rate for each method and no burst, and may change both, so the
   have been empty at the one before, so that what it let through since then, by the time, is what it really grants.
   So a budget of two fifths is found with two refusals in half a minute, one of a tenth with three in a minute. Where
   the calls had come in a spurt, the burst is the likelier reason, and more of the rate is kept.
+  That only holds where every token was needed meanwhile: what nobody asked for wasn't refused.
 - Success raises the beliefs again every 10 s: by a tenth up to nearly the rate that was refused last, then by 2 %, so
-  that a budget which was found is tried anew about once a minute.
+  that a budget which was found is tried anew about once a minute. A refusal that told no rate may have been Slack's
+  passing mood: the beliefs go half of the way back each time, and in half a minute it is known which it was.
 - Beyond what is documented they rise by half of that, and only after a quarter of an hour's worth of calls that went
   well while every token was needed: whether there is more can't be known without a refusal where there isn't. Each
   one there is followed by twice the patience.
@@ -31,10 +33,12 @@ _WINDOW = 60.0  # seconds back from a refusal that tell of the rate
 _SPURT = 5.0  # seconds; more than twice the calls that the rate gives for them are a spurt
 _LOWEST_RATE = 0.02  # of the nominal rate: below that, Retry-After alone sets the pace
 _HIGHEST = 4.0  # times the nominal budget
-_REGAINED_FAST = 0.1  # of the believed figures, up to nine tenths of the rate refused last, for each
-_REGAINED, _RAISED = 0.02, 0.01  # likewise, up to the nominal ones and beyond them
+_REGAINED_FAST = 0.1  # of the believed figures, up to nine tenths of the rate refused last, if one is known
+_REGAINED_OF_LOST = 0.5  # of what is missing to the rate refused last, where none is
+_REGAINED, _RAISED = 0.02, 0.01  # of the believed figures, up to the nominal ones and beyond them
 _REGAIN_EVERY = 10.0  # seconds of success
 _CAUTION = 20.0  # seconds after a silence in which nothing is regained
+_SHORT_CAUTION = 10.0  # the same where no rate is known
 _PATIENCE = 900.0  # seconds in which every token was needed and no call refused, before trying for more
 _SHORTEST_SILENCE = 1.0  # seconds: Slack counts Retry-After in whole ones, so 0 would only mean "very soon"
 _LONGEST_TURN = 0.25  # seconds for which a call waits for the answer of the one before
@@ -70,6 +74,7 @@ class Bucket:
         self._patience = _PATIENCE
         self._too_fast = nominal.rate  # the believed rate that was refused last
         self._refused: float | None = None  # when the last lesson was
+        self._measured = False  # whether it told what Slack grants
         self._passes: deque[float] = deque()  # when calls were let through, since then and in the window
 
     @property
@@ -137,7 +142,8 @@ class Bucket:
         # One token will be there when the silence ends, for the call that then flies alone.
         self._tokens = 1.0
         self._as_of = max(self._as_of, now + max(retry_after, _SHORTEST_SILENCE))
-        self._regained = self._as_of + _CAUTION - _REGAIN_EVERY
+        caution = _CAUTION if self._measured else _SHORT_CAUTION
+        self._regained = self._as_of + caution - _REGAIN_EVERY
 
     def pause(self, seconds: float, now: float) -> None:
         """Another process was refused for so long: nothing may be sent until then."""
@@ -175,11 +181,20 @@ class Bucket:
         if believed.rate >= nominal.rate and self._strained >= self._patience:
             self._believe(self._scaled(1 + _RAISED, 1 + _RAISED), now)
         else:
-            regained = _REGAINED_FAST if believed.rate < _MOST_KEPT * self._too_fast else _REGAINED
-            better = self._scaled(1 + regained, 1 + regained)
+            regained = 1 + self._regained_part
+            better = self._scaled(regained, regained)
             rate = max(believed.rate, min(better.rate, nominal.rate))
             burst = max(believed.burst, min(better.burst, nominal.burst))
             self._believe(Budget(rate, burst), now)
+
+    @property
+    def _regained_part(self) -> float:
+        """How much of the believed figures may be added at once."""
+        if self._believed.rate >= _MOST_KEPT * self._too_fast:
+            return _REGAINED
+        if self._measured:
+            return _REGAINED_FAST
+        return _REGAINED_OF_LOST * (self._too_fast / self._believed.rate - 1)
 
     def _learn(self, now: float) -> None:
         kept = self._rate_kept(now)
@@ -194,11 +209,13 @@ class Bucket:
     def _rate_kept(self, now: float) -> float:
         """How much of the believed rate can be true, after a refusal."""
         self._forget_passes(now)
+        self._measured = False
         spurt = sum(time > now - _SPURT for time in self._passes)
         if 1 + 2 * self.rate * _SPURT < spurt < _MOST_OF_BURST * self.burst:
             return _RATE_KEPT_AFTER_SPURT
-        if self._refused is None:
+        if self._refused is None or self.level(now) > self.burst / 2:
             return _UNKNOWN_RATE_KEPT
+        self._measured = True
         granted = len(self._passes) / min(_WINDOW, now - self._refused)
         least = _UNKNOWN_RATE_KEPT if self._burst_used(now) else _LEAST_KEPT
         return min(_MOST_KEPT, max(least, granted / self.rate))

@@ -9,6 +9,7 @@ import pytest
 from bot.core.budget import ENOUGH, Bucket, Budget
 
 BUDGET = Budget(rate=0.5, burst=4)
+DOCUMENTED = Budget(49.85 / 60, 9.5)
 
 
 def test_a_burst_and_then_the_rate() -> None:
@@ -81,9 +82,9 @@ def test_belief_returns_with_success_and_not_with_time() -> None:
     bucket.refused(bucket.take(0), retry_after=10, now=0)
     now = 5_000.0
     bucket.passed(bucket.take(now), now)
-    assert bucket.rate == pytest.approx(0.25 * 1.1), "fast up to nine tenths of what was too much"
+    assert bucket.rate == pytest.approx(0.375), "half of the way, up to nine tenths of what was too much"
     bucket.passed(bucket.take(now + 9), now + 9)
-    assert bucket.rate == pytest.approx(0.25 * 1.1)
+    assert bucket.rate == pytest.approx(0.375)
     rates = [bucket.rate]
     for step in range(1, 40):
         bucket.passed(bucket.take(now + 10 * step), now + 10 * step)
@@ -92,6 +93,17 @@ def test_belief_returns_with_success_and_not_with_time() -> None:
     assert (bucket.rate, bucket.burst) == (BUDGET.rate, BUDGET.burst)
     assert not bucket.at_rest(now + 390)
     assert bucket.at_rest(now + 400)
+
+
+def test_one_refusal_that_says_nothing_of_the_budget_is_soon_forgotten() -> None:
+    bucket = Bucket(DOCUMENTED, now=0)
+    for begin in (0, 600):  # with little to send between them
+        bucket.refused(bucket.take(begin), retry_after=2, now=begin)
+        assert bucket.rate == pytest.approx(DOCUMENTED.rate / 2, rel=0.02)
+        assert not spend_all(bucket, Slack(DOCUMENTED, 9.5, begin), begin, 35)
+        assert bucket.rate > 0.85 * DOCUMENTED.rate
+        for second in range(begin + 40, begin + 600, 10):
+            bucket.passed(bucket.take(second), second)
 
 
 @dataclass
@@ -126,9 +138,6 @@ def spend_all(bucket: Bucket, slack: Slack, begin: float, seconds: float) -> lis
                 bucket.passed(epoch, now)
         now = max(now + 0.01, bucket.time_of(1, now) or now)
     return refusals
-
-
-DOCUMENTED = Budget(49.85 / 60, 9.5)
 
 
 @pytest.mark.parametrize("per_minute", [30, 20, 10, 5])
