@@ -7,6 +7,7 @@ This comes after the acknowledgement, since it asks Slack. Until a run was admit
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 
 import structlog
 
@@ -30,7 +31,7 @@ log = structlog.get_logger("bot.admission")
 
 DAY = 86_400.0  # seconds
 LAST = 2**31 - 1  # a place in the order of runs that comes after all of them
-PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds, while the database is away
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds, while the database is away; the last one from then on
 FEW = 4  # requests that are worked on at the same time after their acknowledgement, so that no crowd holds up the next
 LEARNING = 2.0  # seconds that an answer waits for Slack to say which channels are public
 # Reasons that lie in the person or the place, and so hold for the next message too.
@@ -110,7 +111,7 @@ class Admission:
         ``addressed`` is false for a reply that doesn't name the bot.
         """
         structlog.contextvars.bind_contextvars(run=run.id, workspace=run.workspace)
-        for pause in PAUSES:
+        for pause in chain(PAUSES, repeat(PAUSES[-1])):
             try:
                 await self._admit(run, audience, addressed=addressed)
             except StoreUnavailable:
@@ -118,7 +119,6 @@ class Admission:
                 await asyncio.sleep(pause)
             else:
                 return
-        await self._admit(run, audience, addressed=addressed)
 
     async def _admit(self, run: Run, audience: Audience, *, addressed: bool) -> None:
         refused = await self.refused(audience, run.invocation.options.repo)

@@ -59,12 +59,19 @@ class Answers:
         """Do ``work`` in the background; where it fails, its author is told, and the log has it once."""
         self.supervisor.start(name, self.guarded(request, work))
 
+    def go_on(self, name: str, request: Request, work: Coroutine[Any, Any, object]) -> None:
+        """The same for a request that is stored already: where this process ends, another one goes on with it."""
+        self.supervisor.start(name, self._told(request, work))
+
     async def guarded(self, request: Request, work: Coroutine[Any, Any, object]) -> None:
-        """The same, to be awaited."""
+        """What ``start`` does, to be awaited."""
         if self.queue.draining:
             work.close()
             self.say(request, words.draining(self.typed(request)))
-            return
+        else:
+            await self._told(request, work)
+
+    async def _told(self, request: Request, work: Coroutine[Any, Any, object]) -> None:
         if request.run:
             structlog.contextvars.bind_contextvars(run=request.run, workspace=request.audience.workspace)
         try:

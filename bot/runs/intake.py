@@ -225,7 +225,7 @@ class Intake:
             return
         log.info("intake.taken", run=run.id, workspace=run.workspace, channel=run.channel, user=run.requester)
         work = self.admission.admit(run, request.audience, addressed=request.addressed)
-        self.answers.start(f"admit {run.id}", request, work)
+        self.answers.go_on(f"admit {run.id}", request, work)
 
     async def _once(self, request: Request, work: Work) -> None:
         """Do what a command or a control word asks, unless that was done for an earlier delivery."""

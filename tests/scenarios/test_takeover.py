@@ -310,3 +310,24 @@ async def test_who_was_frozen_and_lost_nothing_goes_on(tmp_path: Path) -> None:
             go_on.set()
             await it.shows(task, "Done", "all of it")
             await it.shows(root, "Done")
+
+
+@both
+async def test_a_request_that_is_stored_just_when_its_process_ends_is_the_next_one_s(
+    tmp_path: Path, kind: str
+) -> None:
+    async with stage(tmp_path, kind) as on:
+        it = on.it
+        it.serve(Out("after all\n"))
+        async with it.running() as bot:
+            with on.database.locked():
+                await it.code("just in time")
+                drained = asyncio.create_task(bot.drain(0))
+                await asyncio.sleep(0.1)  # it has begun
+            await on.until(lambda: on.column("state") == ["queued"])
+            await drained
+        async with it.running():
+            await it.says(await it.root(), "Done", "after all")
+            await on.settled()
+        assert not it.slack.ephemerals("ann")
+        assert len(it.roots()) == 1
