@@ -35,6 +35,9 @@ __all__ = ["Editor", "LiveMessage"]
 
 log = structlog.get_logger("bot.edit")
 
+END = 3
+"""As how many messages with live output one counts that is to show its end, where processes share a workspace's edits."""
+
 _PATIENCE = 2.0  # seconds after a lost answer in which Slack may yet be about to store what was posted
 _MOST_IN_FLIGHT = 8  # calls at once: enough to use up the budget even while Slack takes seconds to answer
 
@@ -123,8 +126,11 @@ class Editor:
         self._wake.set()
 
     def busy(self) -> Counter[str]:
-        """Workspace -> how many messages there need edits: those with live output, or with something to show."""
-        return Counter(message.place.workspace for message in self._scheduler.busy())
+        """Workspace -> how many messages there need edits: with live output or something to show; ends count ``END``."""
+        found: Counter[str] = Counter()
+        for message in self._scheduler.busy():
+            found[message.place.workspace] += END if message.finishing else 1
+        return found
 
     def resume(self) -> None:
         """Sending may be ``permitted`` again, which is asked before each call."""

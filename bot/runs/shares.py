@@ -1,7 +1,8 @@
 """One edit budget a workspace, whichever processes edit there: each takes a part by the number of its messages.
 
 Slack counts a workspace's edits whoever makes them. So every process tells how many messages it edits where, and looks
-at what the others have told; a refusal that one of them gets keeps all of them silent.
+at what the others have told; a refusal that one of them gets keeps all of them silent. An end counts more than output,
+since it comes first wherever it is to be told.
 """
 
 import asyncio
@@ -11,7 +12,6 @@ from typing import Any
 import structlog
 
 from bot.clock import Clock
-from bot.core.lease import BEAT
 from bot.errors import StoreUnavailable
 from bot.runs.bus import Bus
 from bot.runs.editor import Editor
@@ -20,8 +20,10 @@ from bot.store.store import Store
 
 log = structlog.get_logger("bot.shares")
 
-LEAST = 0.1
-"""The part of a workspace's edits that a process has in any case: an end that it has to tell is never starved."""
+LOOK = 2.0  # seconds between two looks: what a process doesn't need any more is lost for that long
+
+BEGINNER = 0.25
+"""What each process counts beside its messages, as a part of one: who edits nothing yet can begin at once."""
 
 _UNKNOWN = 0.5  # is this process's part while it isn't known who else edits
 
@@ -29,12 +31,12 @@ _UNKNOWN = 0.5  # is this process's part while it isn't known who else edits
 def share(mine: int, others: int, processes: int) -> float:
     """The part of one process among all, by how many messages they edit in a workspace; who is alone there has it all.
 
-    Where nobody edits yet, whoever begins has a part as if all of them were about to.
+    Where nobody edits yet, whoever begins has a part as if all of them were about to. Those who edit never have more
+    than everything together.
     """
     if processes == 1 or (mine and not others):
         return 1.0
-    part = mine / (mine + others) if mine + others else 1 / processes
-    return max(LEAST, part)
+    return (mine + BEGINNER) / (mine + others + processes * BEGINNER)
 
 
 class Shares:
@@ -52,13 +54,13 @@ class Shares:
         bus.on("limited", self._on_limited)
 
     async def run(self) -> None:
-        """Tell and look with every heartbeat; a supervisor holds it."""
+        """Tell and look now and then; a supervisor holds it."""
         while True:
             try:
                 await self._look()
             except StoreUnavailable:
                 log.debug("shares.store_unavailable")  # the parts stay as they are
-            await asyncio.sleep(BEAT)
+            await asyncio.sleep(LOOK)
 
     async def _look(self) -> None:
         mine, processes = dict(self._editor.busy()), await self._bus.others()

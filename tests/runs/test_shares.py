@@ -16,9 +16,9 @@ from bot.clock import Clock
 from bot.core.schedule import EditScheduler, edit_lane
 from bot.model import MessageRef, Place
 from bot.runs.bus import SELDOM, Bus
-from bot.runs.editor import Editor
+from bot.runs.editor import END, Editor
 from bot.runs.live_message import LiveMessage
-from bot.runs.shares import LEAST, Shares, share
+from bot.runs.shares import BEGINNER, Shares, share
 from bot.runs.supervisor import Supervisor
 from bot.simulator.cloudcoding import Stream
 from bot.store.migrate import migrate
@@ -31,13 +31,15 @@ NUMBERS = st.integers(0, 100)
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=9))
-def test_together_they_take_no_more_than_there_is_but_for_what_each_has_in_any_case(edit: list[int]) -> None:
+def test_together_those_who_edit_take_no_more_than_there_is_and_nobody_has_nothing(edit: list[int]) -> None:
     parts = [share(mine, sum(edit) - mine, len(edit)) for mine in edit]
-    assert all(LEAST <= part <= 1 for part in parts)
-    assert sum(part for part in parts if part > LEAST) <= 1 + 1e-9
+    assert all(0 < part <= 1 for part in parts)
+    assert sum(part for number, part in zip(edit, parts, strict=True) if number > 0) <= 1 + 1e-9
     for number, part in zip(edit, parts, strict=True):
         if number and number == sum(edit):
             assert part == 1, "who is alone there has it all"
+        elif any(edit) and not number:
+            assert part <= BEGINNER, "who doesn't edit keeps little from others"
 
 
 class Scheduler(EditScheduler[LiveMessage]):
@@ -73,10 +75,15 @@ class Process:
         self.bus = Bus(self.store, self.store.owner, self.clock, signs=False)
         self.shares = Shares(self.store, self.editor, self.bus, self.supervisor, self.clock)
 
-    def edits(self, workspace: str, messages: int) -> None:
-        for number in range(messages):
-            place, ref = Place(workspace, "C1"), MessageRef("C1", str(number))
-            self.editor.open(place, Screen("x"), ref=ref).touch()
+    def edits(self, workspace: str, messages: int) -> list[LiveMessage]:
+        place = Place(workspace, "C1")
+        found = [
+            self.editor.open(place, Screen("x"), ref=MessageRef("C1", str(number)))
+            for number in range(messages)
+        ]
+        for message in found:
+            message.touch()
+        return found
 
     async def beat(self) -> None:
         """Tell and look once."""
@@ -120,13 +127,25 @@ async def test_each_has_a_part_by_its_messages_and_the_whole_once_the_others_are
         assert a.scheduler.usual == 0.5
         b.edits("T1", 1)
         await b.beat()
-        assert b.scheduler.shares == {"T1": 0.25, "T2": LEAST}
+        assert b.scheduler.shares == {"T1": share(1, 3, 2), "T2": share(0, 1, 2)}
         await a.beat()
-        assert a.scheduler.shares == {"T1": 0.75, "T2": 1.0}
+        assert a.scheduler.shares == {"T1": share(3, 1, 2), "T2": 1.0}
         await b.store.workers.leave()
         await a.beat()
         assert a.scheduler.shares == {"T1": 1.0, "T2": 1.0}
         assert a.scheduler.usual == 1
+
+
+async def test_ends_have_a_larger_part_than_output(tmp_path: Path) -> None:
+    async with processes(tmp_path, "a", "b") as (a, b):
+        a.edits("T1", 2)
+        ends = [asyncio.create_task(message.finish()) for message in b.edits("T1", 2)]
+        await asyncio.sleep(0)
+        await a.beat()
+        await b.beat()
+        assert b.scheduler.shares == {"T1": share(2 * END, 2, 2)}
+        for end in ends:
+            end.cancel()
 
 
 @pytest.mark.parametrize(("later", "left"), [(0.0, 30.0), (10.0, 20.0), (-99.0, 30.0), (31.0, None)])
