@@ -29,6 +29,7 @@ _SHORTEST_LOOK, _LONGEST_LOOK = 0.05, 0.5  # seconds between two such looks
 class Priority(IntEnum):
     """Why a message wants to be sent, most urgent first."""
 
+    OVERDUE = -1  # what it shows for good, and should have long ago: its process has died
     FINAL = 0  # what it shows for good
     FIRST = 1  # what makes it appear
     LIVE = 2  # new output

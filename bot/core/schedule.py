@@ -4,7 +4,8 @@ About 50 edits a minute are shared by all live messages of a workspace. So a mes
 something new; what it shows is made when its turn comes. In each lane (one budget: a method in a workspace, for posts
 in a channel) the order is
 
-1. final frames, then first frames; owners take turns, so that twenty tasks don't keep a lone one waiting;
+1. the ends of runs whose process died, then final frames, then first frames; owners take turns, so that twenty tasks
+   don't keep a lone one waiting;
 2. a roll-up whose interval is over;
 3. live output, by how much an edit would help: ``W = w · (A²/2 + A·rest)``, where A is the age of the oldest output
    that isn't shown, ``rest`` how long the message would then stay up to date, and w = 1 / (its owner's live messages);
@@ -150,7 +151,7 @@ class EditScheduler(Generic[K]):
             known.lane.begin(known, lines)
             if lines:
                 known.owner.part = self._part_for(lines)
-        elif priority is Priority.FINAL:
+        elif priority <= Priority.FINAL:
             known.lane.end(known)
         known.want(priority, now)
         _queue(known)

@@ -159,7 +159,7 @@ class Editor:
     def _offer(self, message: LiveMessage, priority: Priority) -> None:
         """A message has something to show."""
         if message.finishing:
-            priority = Priority.FINAL
+            priority = message.end
             self._finals.add(message)
         self._schedule(message, priority)
         if message.news is None or priority < message.news:  # else the loop knows already

@@ -18,7 +18,7 @@ from bot.store.store import Store
 
 log = structlog.get_logger("bot.keeper")
 
-LOOK = 2.0  # seconds between two looks at the other processes
+LOOK = 1.0  # seconds between two looks at the other processes
 BREATH = 0.5  # seconds after a failure, however many ask
 
 

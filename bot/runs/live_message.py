@@ -41,6 +41,7 @@ class LiveMessage:
         self.unsure = since is not None  # whether Slack may have it although nobody was told so
         self.patience = 0.0  # until then (monotonic), that it isn't found says nothing yet
         self.fixed = False
+        self.end = Priority.FINAL  # how urgent its final frame is
         self.lines = 0
         self.gone = False
         self.news: Priority | None = None  # what was offered since the last frame was made
@@ -102,7 +103,7 @@ class LiveMessage:
         """
         if not self.gone and not self._finishing:
             self._finishing = True
-            self._tell(Priority.FINAL)
+            self._tell(self.end)
         await self._settled.wait()
         return not self.gone
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 import structlog
 
 from bot.core.run import RunState
+from bot.core.schedule import Priority
 from bot.errors import SlackError, StoreUnavailable
 from bot.model import Audience, MessageRef
 from bot.runs.admission import Admission
@@ -134,6 +135,9 @@ class Recovery:
     def _message(self, run: Run, ts: str | None, frame: Frame, key: str) -> LiveMessage:
         """A message of which nobody may have stored that it was posted."""
         ref = MessageRef(run.channel, ts) if ts else None
-        return self._shop.editor.open(
+        message = self._shop.editor.open(
             thread_of(run), lambda: frame, ref=ref, key=key, since=run.created_at, owner=run.id
         )
+        if key == status_key(run):  # people look there, and it has the buttons
+            message.end = Priority.OVERDUE
+        return message

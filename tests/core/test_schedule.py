@@ -59,7 +59,7 @@ def test_finals_first_then_firsts_then_live_then_the_clock() -> None:
     schedule = scheduler()
     for priority in reversed(Priority):
         schedule.offer(priority.name, priority, EDITS, now=0)
-    assert in_order(schedule, 0, 4) == ["FINAL", "FIRST", "LIVE", "IDLE"]
+    assert in_order(schedule, 0, 5) == ["OVERDUE", "FINAL", "FIRST", "LIVE", "IDLE"]
 
 
 def test_a_message_is_in_flight_once_and_what_comes_meanwhile_follows() -> None:

@@ -252,6 +252,20 @@ async def test_what_is_touched_in_flight_is_sent_afterwards() -> None:
 
 
 @virtual_time
+async def test_the_end_of_a_run_whose_process_died_comes_before_all_others() -> None:
+    slack = FakeSlack(edits=Budget(1, 1))
+    async with running(slack) as editor, asyncio.TaskGroup() as ends:
+        for number in range(5):
+            message = editor.open(PLACE, Screen(str(number)), ref=MessageRef("C1", str(number)))
+            ends.create_task(message.finish())
+        overdue = editor.open(PLACE, Screen("overdue"), ref=POSTED)
+        overdue.end = Priority.OVERDUE
+        ends.create_task(overdue.finish())
+    assert slack.texts[0] == "overdue"
+    assert len(slack.texts) == 6
+
+
+@virtual_time
 async def test_equal_frames_cost_nothing() -> None:
     slack, screen = FakeSlack(edits=Budget(0.001, 10)), Screen("same")
     async with running(slack) as editor:
