@@ -32,11 +32,12 @@ from bot.runs.commands import Commands
 from bot.runs.ports import Notice
 from bot.runs.queue import Queue
 from bot.runs.supervisor import Supervisor
-from bot.store.records import Conversation, NewRun
+from bot.store.records import Conversation, NewRun, Run
 from bot.store.store import Store
 
 log = structlog.get_logger("bot.intake")
 
+LOOK_AFTER = 1.0  # seconds between two looks at what became of a request, while the database is away
 ACK_WAIT = 0.05  # seconds that a command's acknowledgement may wait for the database
 
 
@@ -219,10 +220,34 @@ class Intake:
         )
 
     async def _take(self, request: Request, new: NewRun) -> None:
-        run = await self.store.runs.take(new, request.claim, self.clock.wall())
+        now = self.clock.wall()
+        try:
+            run = await self.store.runs.take(new, request.claim, now)
+        except (StoreUnavailable, asyncio.CancelledError):
+            self.supervisor.start("look after a request", self._look_after(request, new, now))
+            raise
         if run is None:
             log.info("intake.duplicate")
-            return
+        else:
+            self._admit(request, run)
+
+    async def _look_after(self, request: Request, new: NewRun, at: float) -> None:
+        """See what became of a request whose storing had no answer.
+
+        Where its author is told that it was not started, it must not be; else Slack's next delivery finds it claimed.
+        """
+        given_back = request.ts is None or request.last
+        while True:
+            try:
+                run = await self.store.runs.recall(new, request.claim, at, withdraw=given_back)
+            except StoreUnavailable:
+                await asyncio.sleep(LOOK_AFTER)
+            else:
+                break
+        if run is not None:
+            self._admit(request, run)
+
+    def _admit(self, request: Request, run: Run) -> None:
         log.info("intake.taken", run=run.id, workspace=run.workspace, channel=run.channel, user=run.requester)
         work = self.admission.admit(run, request.audience, addressed=request.addressed)
         self.answers.go_on(f"admit {run.id}", request, work)

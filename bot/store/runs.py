@@ -12,6 +12,7 @@ from bot.model import Invocation
 from bot.store import life, taking
 from bot.store.database import Database
 from bot.store.order import PutFirst, put_first, waiting
+from bot.store.recall import recall
 from bot.store.records import NewRun, Outcome, Run, Task, TaskEnd
 from bot.store.rows import RUN, all_runs, all_tasks, one_run, run_by_id
 from bot.store.tables import conversations, runs, tasks
@@ -67,6 +68,15 @@ class Runs:
             lambda connection: taking.take(
                 connection, new, claim, now, self._random, self._me, self._most_queued
             )
+        )
+
+    async def recall(self, new: NewRun, claim: str, at: float, *, withdraw: bool) -> Run | None:
+        """The run of a ``take`` at that time that wasn't answered; ``None``: nothing is stored of it.
+
+        With ``withdraw`` nothing is afterwards, in any case.
+        """
+        return await self._database.write(
+            lambda connection: recall(connection, new, claim, at, self._me, withdraw=withdraw)
         )
 
     async def rewrite(self, run_id: str, invocation: Invocation, focus: str | None) -> bool:
