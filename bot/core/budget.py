@@ -7,7 +7,8 @@ Slack publishes a rate for each method and no burst, and may change both, so the
   have been empty at the one before, so that what it let through since then, by the time, is what it really grants.
   So a budget of two fifths is found with two refusals in half a minute, one of a tenth with three in a minute. Where
   the calls had come in a spurt, the burst is the likelier reason, and more of the rate is kept.
-  That only holds where every token was needed meanwhile: what nobody asked for wasn't refused.
+  That only holds where every token was needed meanwhile: what nobody asked for wasn't refused. And where nothing was
+  let through at all, Slack's silence just lasts longer than it said.
 - Success raises the beliefs again every 10 s: by a tenth up to nearly the rate that was refused last, then by 2 %, so
   that a budget which was found is tried anew about once a minute. A refusal that told no rate may have been Slack's
   passing mood: the beliefs go half of the way back each time, and in half a minute it is known which it was.
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 ENOUGH = 1e-6  # how much of a token may be missing, so that rounding never makes a call wait for ever
 
 _BURST_KEPT = 0.5  # of the believed burst, after a refusal
+_KEPT_IN_SILENCE = 0.9  # of the believed figures, where the call that flew alone is refused as well
 _UNKNOWN_RATE_KEPT = 0.5  # of the believed rate, while nothing is known
 _RATE_KEPT_AFTER_SPURT = 0.75
 _MOST_OF_BURST = 0.8  # is let through: then it wasn't the burst that was too large
@@ -137,8 +139,11 @@ class Bucket:
         self._in_flight -= 1
         if epoch == self.epoch:  # calls that flew together are refused together: one lesson, not many
             self.epoch += 1
+            if self._one_at_a_time:
+                self._believe(self._scaled(_KEPT_IN_SILENCE, _KEPT_IN_SILENCE), now)
+            else:
+                self._learn(now)
             self._one_at_a_time = True
-            self._learn(now)
         # One token will be there when the silence ends, for the call that then flies alone.
         self._tokens = 1.0
         self._as_of = max(self._as_of, now + max(retry_after, _SHORTEST_SILENCE))

@@ -106,6 +106,16 @@ def test_one_refusal_that_says_nothing_of_the_budget_is_soon_forgotten() -> None
             bucket.passed(bucket.take(second), second)
 
 
+def test_a_silence_that_lasts_longer_than_slack_said_teaches_little() -> None:
+    bucket = Bucket(DOCUMENTED, now=0)
+    for second in range(0, 10, 2):
+        assert bucket.may_send(second)
+        bucket.refused(bucket.take(second), retry_after=2, now=second)
+    assert bucket.rate > 0.3 * DOCUMENTED.rate
+    assert not spend_all(bucket, Slack(DOCUMENTED, 9.5, 10), 10, 35)
+    assert bucket.rate > 0.8 * DOCUMENTED.rate
+
+
 @dataclass
 class Slack:
     """A bucket that grants something else than is believed."""

@@ -78,7 +78,7 @@ async def test_a_command_that_was_given_back_is_not_carried_out_afterwards(tmp_p
         await it.told("ann", "not started")
         assert not proxy.armed
         async with asyncio.timeout(10):
-            while schema.rows("SELECT state FROM runs ORDER BY seq")[1:] != [("stopped",)]:
+            while schema.rows("SELECT state FROM runs ORDER BY seq")[1:] != [("stopped",)]:  # noqa: ASYNC110  there is no event to wait for
                 await asyncio.sleep(0.05)
         assert len(it.cloud.requests) == 1
         assert len(it.roots()) == 1
