@@ -48,11 +48,12 @@ class Bot:
     supervisor: Supervisor
 
     async def drain(self, grace: float) -> None:
-        """Take no new work, let what is going on end or interrupt it, and send the last edits."""
+        """Take no new work, let what is going on end or interrupt it, send the last edits, and answer whoever is owed it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(grace + DRAIN):
                 await self.queue.drain(grace)
                 await self.editor.close(FLUSH)
+                await self.supervisor.settle(DRAIN)
 
 
 @asynccontextmanager
@@ -86,7 +87,7 @@ async def running_bot(
             from bot.dispatch.signs import listen  # noqa: PLC0415  the driver, which a file has no use for
 
             listening = listen(dialect.connecting(settings.database_url), owner, parts.bus.wake)
-            supervisor.start("signs", listening)
+            supervisor.start("signs", listening, endless=True)
         for name, work in (
             ("heartbeat", heartbeat(parts.meter.loop_lag)),
             ("editor", parts.editor.run()),
@@ -100,7 +101,7 @@ async def running_bot(
             ("keeper", parts.keeper.run()),
             ("home tabs", parts.home_tabs.run()),
         ):
-            supervisor.start(name, work)
+            supervisor.start(name, work, endless=True)
         log.info("bot.started", port=port, socket_mode=web and bool(settings.slack_app_token), owner=owner)
         yield Bot(port, parts.queue, parts.editor, supervisor)
 
@@ -150,7 +151,7 @@ async def serve(settings: Settings, *, web: bool = True) -> int:
     try:
         async with running_bot(settings, web=web) as bot:
             memory.settle()
-            bot.supervisor.start("tidy", memory.tidy(lambda: bot.queue.running))
+            bot.supervisor.start("tidy", memory.tidy(lambda: bot.queue.running), endless=True)
             await asked.wait()
             log.info("bot.draining", running=bot.queue.running)
             draining = asyncio.create_task(bot.drain(settings.shutdown_grace), name="drain")

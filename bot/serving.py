@@ -73,7 +73,7 @@ async def open_port(
     await site.start()
     if socket_mode is not None:
         stack.push_async_callback(socket_mode.close)
-        supervisor.start("socket mode", socket_mode.run())
+        supervisor.start("socket mode", socket_mode.run(), endless=True)
     return int(runner.addresses[0][1])
 
 

@@ -38,7 +38,7 @@ class SharedDispatcher:
     async def run(self) -> None:
         """Hand out now, when woken, and now and then; and fetch."""
         if self._worker is not None:
-            self._supervisor.start("jobs", self._worker.run())
+            self._supervisor.start("jobs", self._worker.run(), endless=True)
         away = False
         while True:
             self._look.clear()

@@ -54,14 +54,18 @@ class Intake:
     clock: Clock
     defaults: Options
 
-    async def command(self, request: Request) -> None:
+    async def command(self, request: Request) -> Notice | None:
         """A slash command. Slack doesn't redeliver it, and waits at most 3 s for the acknowledgement.
 
         It is stored before this returns; where the database takes longer than a person would notice, the
-        acknowledgement doesn't wait for it, and the person is told if it fails.
+        acknowledgement doesn't wait for it, and the person is told if it fails. Returns an answer that has to go with
+        the acknowledgement: of a process that ends, it is the last word that is sure to arrive.
         """
+        if self.queue.draining:
+            return Notice(words.draining(self.answers.typed(request)))
         work = self.supervisor.start("command", self.answers.guarded(request, self._begin_or_answer(request)))
         await asyncio.wait({work}, timeout=ACK_WAIT)
+        return None
 
     async def form(self, request: Request, invocation: Invocation) -> None:
         """A submitted form: a command whose text has been read already.

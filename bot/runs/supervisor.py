@@ -6,6 +6,7 @@ in one that nobody awaits is lost. Everything that outlives a request is started
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
@@ -20,23 +21,29 @@ class Supervisor:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._endless: set[asyncio.Task[Any]] = set()
 
-    def start(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Begin ``work`` under a name; the caller may await the task, but needn't."""
+    def start(self, name: str, work: Coroutine[Any, Any, T], *, endless: bool = False) -> asyncio.Task[T]:
+        """Begin ``work`` under a name; the caller may await the task, but needn't. ``endless``: nobody waits for its end."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
+        if endless:
+            self._endless.add(task)
         task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._endless.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("background.failed", task=task.get_name(), exc_info=error)
 
     async def settle(self, seconds: float) -> None:
-        """Wait up to ``seconds`` for everything that is going on now to end by itself."""
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=seconds)
+        """Wait up to ``seconds`` until nothing is left, also of what is begun meanwhile, but what is endless."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while under_way := self._tasks - self._endless:
+                    await asyncio.wait(under_way)
 
     async def close(self) -> None:
         """Cancel what is left and wait until it has gone."""

@@ -141,7 +141,12 @@ class Forms:
         return [*likely, *([default] if default else []), *repositories.named(admission.policy)]
 
     def read(self, form: FormSubmitted) -> tuple[Request, Invocation] | dict[str, str]:
-        """The request in a submitted form, or what is wrong with it: a sentence for each field's block id."""
+        """The request in a submitted form, or what is wrong with it: a sentence for each field's block id.
+
+        While the bot ends, the form stays open: what is sent again in a minute reaches the next process.
+        """
+        if self.intake.queue.draining:
+            return {REPO: words.draining("")}
         origin, rows = form_draft.recalled(form.private_metadata)
         draft = form_draft.read(form.values, rows)
         asked = form_draft.asked(draft)

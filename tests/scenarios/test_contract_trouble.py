@@ -10,7 +10,7 @@ import pytest
 
 from bot.simulator.slack import Message
 from tests.support.cloudcoding import Cut, Open, Out, Raw, Say, Silent, Wait
-from tests.support.world import World, world
+from tests.support.world import GITHUB_TOKEN, World, world
 
 
 def reactions(message: Message) -> set[str]:
@@ -104,6 +104,28 @@ async def test_a_deleted_task_message_does_not_hold_up_the_rest(bot: World) -> N
     go_on.set()
     await bot.shows(root, "Done")
     await bot.says(root, "All.")
+
+
+async def test_a_command_to_a_bot_that_ends_is_given_back_at_once_while_slack_hangs(bot: World) -> None:
+    assert bot.bot is not None
+    await bot.bot.queue.drain(0)
+    bot.slack.fail("*", timeout=60, times=None)
+    delivery = await bot.slack.command("ann", "#team", "/code", f"use {GITHUB_TOKEN}")
+    assert delivery.accepted
+    (told,) = bot.slack.ephemerals("ann", "#team")
+    assert told.via == "ack"
+    assert "restarting" in told.text
+    assert "use [redacted]" in told.text
+    bot.slack.heal()
+
+
+async def test_a_bot_that_ends_first_gives_the_answers_that_it_owes(bot: World) -> None:
+    hanging = bot.slack.fail("response_url", timeout=1)
+    await bot.slack.command("ann", "#team", "/code", "help")
+    assert bot.bot is not None
+    await bot.bot.drain(0)
+    assert hanging.hits == 1
+    assert bot.slack.ephemerals("ann", "#team")
 
 
 @pytest.mark.parametrize("trouble", [{"status": 404}, {"error": "used_url"}])

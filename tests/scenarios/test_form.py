@@ -349,6 +349,17 @@ async def test_what_slack_would_never_send_is_acknowledged(bot: World) -> None:
     assert not bot.cloud.requests
 
 
+async def test_it_stays_open_while_the_bot_ends(bot: World) -> None:
+    view = await form(bot)
+    assert bot.bot is not None
+    await bot.bot.queue.drain(0)
+    delivery = await bot.slack.submit("ann", view, {"Prompt": "go"})
+    assert delivery.accepted
+    assert view.open
+    assert "restarting" in str(view.errors)
+    assert not bot.cloud.requests
+
+
 # The menu of repositories
 
 

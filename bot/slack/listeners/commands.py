@@ -9,6 +9,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.model import Audience
 from bot.runs.answers import Request
 from bot.runs.intake import Intake
+from bot.slack.blocks import render_notice
 from bot.slack.deliveries import Ignored, claim_key
 from bot.slack.forms import Forms
 from bot.slack.payloads import parse_command
@@ -32,4 +33,7 @@ def register(app: AsyncApp, intake: Intake, forms: Forms) -> None:
         if not asked.text.strip():
             forms.open(audience, asked.trigger_id)
             return
-        await intake.command(Request(audience, claim_key(asked), asked.text))
+        answer = await intake.command(Request(audience, claim_key(asked), asked.text))
+        if answer is not None:
+            rendered = render_notice(answer)
+            await ack(rendered.text, blocks=rendered.blocks, response_type="ephemeral")
