@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from traceback import walk_tb
 from types import TracebackType
 from typing import Any, TextIO
@@ -27,6 +28,10 @@ Scrub = Callable[[str], str]
 Event = MutableMapping[str, Any]
 
 LONGEST = 2000  # characters of one text
+LONGEST_WORD, WORDS = (
+    24,
+    1000,
+)  # characters of keys, events and ids, which come again and again; so many are remembered
 _LONGEST_ERROR = 500
 _FRAMES = 5
 _CAUSES = 3
@@ -189,6 +194,7 @@ class _Cleaner:
 
     def __init__(self, scrub: Scrub) -> None:
         self._scrub = scrub
+        self._word = lru_cache(maxsize=WORDS)(self._cleaned)
 
     def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
         longest = {"error": _LONGEST_ERROR}
@@ -213,8 +219,11 @@ class _Cleaner:
         return self._text(text, longest)
 
     def _text(self, text: str, longest: int = LONGEST) -> str:
-        text = " ".join(self._scrub(_STACK.sub("", text)).splitlines())
+        text = self._word(text) if len(text) <= LONGEST_WORD else self._cleaned(text)
         return text if len(text) <= longest else f"{text[:longest]}…"
+
+    def _cleaned(self, text: str) -> str:
+        return " ".join(self._scrub(_STACK.sub("", text)).splitlines())
 
 
 def _as_json(_logger: Any, _method: str, event: Event) -> str:

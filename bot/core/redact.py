@@ -43,8 +43,7 @@ class Secrets:
 
     def redact(self, text: str) -> str:
         """A whole text with its secrets masked: known values and shapes."""
-        redactor = Redactor(self)
-        return redactor.feed(text) + redactor.flush()
+        return Redactor(self).whole(text)
 
     def scanners(self) -> tuple[Scanner, ...]:
         """What one stream is searched with."""
@@ -79,6 +78,10 @@ class Redactor:
         rest = self._advance("", final=True)
         self._begin()
         return rest
+
+    def whole(self, text: str) -> str:
+        """What ``feed`` and then ``flush`` show of all the text that there is, in one pass."""
+        return self._advance(text, final=True)
 
     def _advance(self, text: str, *, final: bool) -> str:
         self._text += text
