@@ -29,6 +29,7 @@ from bot.runs.intake import Intake
 from bot.runs.keeper import Keeper
 from bot.runs.metered import MeteredPoster
 from bot.runs.places import Places
+from bot.runs.precedence import Precedence
 from bot.runs.queue import Queue
 from bot.runs.reactions import Reactions
 from bot.runs.recovery import Recovery
@@ -57,6 +58,7 @@ class Parts:
 
     client: AsyncWebClient
     identity: Identity
+    precedence: Precedence
     messenger: SlackMessenger
     editor: Editor
     shares: Shares
@@ -95,8 +97,9 @@ def assemble(
     )
     identity = Identity(client)
     meter = Meter()
+    precedence = Precedence()
     messenger = SlackMessenger(client, session, clock)
-    editor = Editor(MeteredPoster(messenger, meter), clock)
+    editor = Editor(MeteredPoster(messenger, meter), clock, lull=precedence.lull)
     board = Board(editor, secrets)
     reactions = Reactions(messenger, supervisor)
     default_repo = settings.cloudcoding_default_repo
@@ -157,6 +160,7 @@ def assemble(
         reactions=reactions,
         home=homes,
         supervisor=supervisor,
+        precedence=precedence,
         secrets=secrets,
         limits=Limits(settings.max_runs_per_user, settings.max_runs_per_channel, settings.max_runs_per_day),
         policy=Policy(settings.allowed_users, settings.allowed_channels, settings.allowed_repos),
@@ -186,6 +190,7 @@ def assemble(
     return Parts(
         client,
         identity,
+        precedence,
         messenger,
         editor,
         Shares(store, editor, bus, supervisor, clock),

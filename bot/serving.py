@@ -43,9 +43,11 @@ async def open_port(
     )
     endpoint, socket_mode = None, None
     if settings.slack_app_token is not None:
-        socket_mode = SocketMode(bolt, parts.client, settings.slack_app_token.get_secret_value(), clock)
+        token = settings.slack_app_token.get_secret_value()
+        socket_mode = SocketMode(bolt, parts.client, token, clock, parts.precedence)
     elif settings.slack_signing_secret is not None:
-        endpoint = slack_endpoint(bolt, settings.slack_signing_secret.get_secret_value(), clock)
+        secret = settings.slack_signing_secret.get_secret_value()
+        endpoint = slack_endpoint(bolt, secret, clock, parts.precedence)
 
     async def readiness() -> str:
         if parts.queue.draining:

@@ -5,7 +5,8 @@ This comes after the acknowledgement, since it asks Slack. Until a run was admit
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
@@ -20,6 +21,7 @@ from bot.errors import BotError, ChannelClosed, SlackError, SlackLimited, SlackU
 from bot.model import Audience, Place
 from bot.runs.board import Board
 from bot.runs.ports import Home, Messenger, Notice, Reaction
+from bot.runs.precedence import Precedence
 from bot.runs.queue import Queue
 from bot.runs.reactions import Reactions
 from bot.runs.supervisor import Supervisor
@@ -32,7 +34,7 @@ log = structlog.get_logger("bot.admission")
 DAY = 86_400.0  # seconds
 LAST = 2**31 - 1  # a place in the order of runs that comes after all of them
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds, while the database is away; the last one from then on
-FEW = 4  # requests that are worked on at the same time after their acknowledgement, so that no crowd holds up the next
+FEW = 4  # of a kind that are worked on at the same time after their acknowledgement: the next one waits behind no more
 LEARNING = 2.0  # seconds that an answer waits for Slack to say which channels are public
 # Reasons that lie in the person or the place, and so hold for the next message too.
 LASTING = frozenset({Denied.DEACTIVATED, Denied.STRANGER, Denied.GUEST, Denied.USER, Denied.CHANNEL})
@@ -57,12 +59,14 @@ class Admission:
     reactions: Reactions
     home: Home
     supervisor: Supervisor
+    precedence: Precedence
     policy: Policy
     secrets: Secrets
     limits: Limits
     clock: Clock
     joined: set[str] = field(default_factory=set)
-    few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FEW))
+    looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FEW))
+    storing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FEW))
     telling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FEW))
 
     async def refusal(self, audience: Audience, repo: str | None) -> str | None:
@@ -127,8 +131,7 @@ class Admission:
             if await self._drop(run, text):
                 await self.refuse(audience, replace(refused, text=text), addressed=addressed)
             return
-        async with self.few:
-            exceeded = await self._exceeded(run)
+        exceeded = await self._exceeded(run)
         if exceeded is not None:
             log.info("access.limited", limit=exceeded[0].value, user=run.requester)
             await self._refuse(run, audience, words.with_request(words.limited(*exceeded), self._asked(run)))
@@ -150,12 +153,20 @@ class Admission:
         """The limit that leaves no room for this run, and its number."""
         if not self.limits.any:
             return None
-        return self.limits.exceeded(await self.store.runs.usage(run, self.clock.wall() - DAY))
+        async with self.one_of(self.looking):
+            usage = await self.store.runs.usage(run, self.clock.wall() - DAY)
+        return self.limits.exceeded(usage)
+
+    @asynccontextmanager
+    async def one_of(self, few: asyncio.Semaphore) -> AsyncIterator[None]:
+        """A step that few take at a time, and that lets those requests go first that aren't acknowledged yet."""
+        async with few:
+            await self.precedence.lull()
+            yield
 
     async def _show(self, run: Run) -> None:
-        async with self.few:
-            place = await self.queue.place(run)
-            newest = await self.store.runs.get(run.id)
+        async with self.one_of(self.looking):
+            newest, place = await self.queue.stands(run)
         if newest is None or newest.state.ended:
             return  # taken back while Slack was asked about its requester
         run = newest
@@ -172,7 +183,11 @@ class Admission:
                 ref = await self.board.show(run, place).posted()
         else:
             ref = message.ref
-        if await self.store.runs.posted(run.id, ref.ts, run.thread_ts or ref.ts) is None:
+        async with self.one_of(
+            self.storing
+        ):  # those that are shown don't wait behind a crowd that isn't yet
+            posted = await self.store.runs.posted(run.id, ref.ts, run.thread_ts or ref.ts)
+        if posted is None:
             self.board.forget(run)  # another process has taken it over
         if run.channel not in self.joined:
             # Without membership Slack doesn't deliver the replies in the thread.
@@ -216,7 +231,7 @@ class Admission:
     async def tell(self, audience: Audience, notice: Notice) -> None:
         """Answer one person; where even that fails, the log has it."""
         try:
-            async with self.telling:
+            async with self.one_of(self.telling):
                 # What they typed is given back to them, and may hold a token.
                 rows = tuple(replace(row, text=self.secrets.redact(row.text)) for row in notice.rows)
                 safe = replace(notice, text=self.secrets.redact(notice.text), rows=rows)

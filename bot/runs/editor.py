@@ -6,7 +6,7 @@ made when it may be sent, so that it shows the newest state however long that to
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextlib import suppress
 from secrets import token_hex
 from typing import TypeAlias
@@ -44,16 +44,30 @@ _MOST_IN_FLIGHT = 8  # calls at once: enough to use up the budget even while Sla
 Scheduler: TypeAlias = EditScheduler[LiveMessage]
 
 
-class Editor:
-    """Sends what its messages have to show, one call at a time for each and never faster than Slack allows."""
+async def _at_once() -> None:
+    """Nothing goes before."""
 
-    def __init__(self, messenger: Poster, clock: Clock, scheduler: Scheduler | None = None) -> None:
+
+class Editor:
+    """Sends what its messages have to show, one call at a time for each and never faster than Slack allows.
+
+    Each call waits for a ``lull``, in which nothing that is more urgent would have to wait for it.
+    """
+
+    def __init__(
+        self,
+        messenger: Poster,
+        clock: Clock,
+        scheduler: Scheduler | None = None,
+        lull: Callable[[], Awaitable[None]] = _at_once,
+    ) -> None:
         self._messenger = messenger
         self._clock = clock
         self._scheduler: Scheduler = EditScheduler() if scheduler is None else scheduler
         self._in_flight: set[LiveMessage] = set()
         self._finals: set[LiveMessage] = set()
         self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
+        self._lull = lull
         self._wake = asyncio.Event()
         self._blind: dict[str, float] = {}  # workspace -> until when Slack lets nobody look for messages
         self._held = False
@@ -142,8 +156,9 @@ class Editor:
             async with asyncio.TaskGroup() as sends:
                 while True:
                     self._wake.clear()
-                    self._start_due(sends)
-                    await self._sleep()
+                    await self._lull()
+                    if not self._start_one(sends):
+                        await self._sleep()
         finally:
             for message in tuple(self._in_flight):  # those whose call was cancelled
                 self._scheduler.failed(message, self._now())
@@ -190,19 +205,20 @@ class Editor:
             async with asyncio.timeout(None if time is None else time - now):
                 await self._wake.wait()
 
-    def _start_due(self, sends: asyncio.TaskGroup) -> None:
-        while len(self._in_flight) < _MOST_IN_FLIGHT:
-            self._held = not self.permitted()
-            if self._held:
-                return
-            message = self._scheduler.due(self._now())
-            if message is None:
-                return
-            frame = self._frame(message)
-            if frame is not None:
-                self._in_flight.add(message)
-                message.quiet.clear()
-                sends.create_task(self._send(message, frame), name="edit")
+    def _start_one(self, sends: asyncio.TaskGroup) -> bool:
+        """Begin the next call; false where none is due, or none may be made now."""
+        if len(self._in_flight) >= _MOST_IN_FLIGHT:
+            return False
+        self._held = not self.permitted()
+        message = None if self._held else self._scheduler.due(self._now())
+        if message is None:
+            return False
+        frame = self._frame(message)
+        if frame is not None:
+            self._in_flight.add(message)
+            message.quiet.clear()
+            sends.create_task(self._send(message, frame), name="edit")
+        return True
 
     def _frame(self, message: LiveMessage) -> Frame | None:
         """What to send of a message that is due; ``None``: nothing."""

@@ -55,12 +55,12 @@ class Places:
             if not self._hurry:
                 await asyncio.sleep(shown + PACE - self._clock.monotonic())
 
-    async def of(self, run: Run) -> int | None:
-        """Where a queued run stands, from 1; ``None`` where nothing keeps it from starting here at once."""
-        place = await self._store.queue.place(run)
+    async def of(self, run: Run) -> tuple[Run | None, int | None]:
+        """A queued run as it is now, and where it stands, from 1; ``None``: nothing keeps it from starting here at once."""
+        now, place = await self._store.queue.stands(run)
         full = await self._full()
         free = place == 1 and self._is_free(run.conversation, run.workspace, full)
-        return None if free else place
+        return now, None if free else place
 
     def _is_free(self, conversation: int, workspace: str, full: Collection[str]) -> bool:
         floor = self._floor

@@ -69,8 +69,8 @@ class Queue:
         self._dispatcher.wake()
         self._places.wake()
 
-    async def place(self, run: Run) -> int | None:
-        """Where a queued run stands, from 1; ``None`` where nothing keeps it from starting at once."""
+    async def stands(self, run: Run) -> tuple[Run | None, int | None]:
+        """A queued run as it is now, and where it stands, from 1; ``None``: nothing keeps it from starting at once."""
         return await self._places.of(run)
 
     async def rewritten(self, run_id: str) -> None:

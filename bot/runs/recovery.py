@@ -69,7 +69,8 @@ class Recovery:
         log.info("recovery.taken_up", run=run.id)
         self._shop.board.inherit(run)
         if run.ready:
-            self._shop.board.show(run, await self._admission.queue.place(run))
+            _, place = await self._admission.queue.stands(run)
+            self._shop.board.show(run, place)
             return
         audience = Audience(run.workspace, run.channel, run.requester, run.thread_ts)
         self._shop.supervisor.start(f"admit {run.id}", self._admission.admit(run, audience))

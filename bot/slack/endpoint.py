@@ -16,6 +16,7 @@ from slack_sdk.signature import Clock as SignatureClock
 from slack_sdk.signature import SignatureVerifier
 
 from bot.clock import Clock
+from bot.runs.precedence import Precedence
 
 log = structlog.get_logger("bot.endpoint")
 
@@ -32,7 +33,7 @@ class _Now(SignatureClock):
 
 
 def slack_endpoint(
-    app: AsyncApp, signing_secret: str, clock: Clock
+    app: AsyncApp, signing_secret: str, clock: Clock, precedence: Precedence
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """The handler that verifies a request and hands it to Bolt."""
     verifier = SignatureVerifier(signing_secret, clock=_Now(clock))
@@ -50,7 +51,8 @@ def slack_endpoint(
             return _turned_away(400, "body")
         try:
             asked = AsyncBoltRequest(body=body, query=request.query_string, headers=dict(request.headers))
-            answer = await app.async_dispatch(asked)
+            with precedence.request():
+                answer = await app.async_dispatch(asked)
         except Exception as error:  # noqa: BLE001  what listeners raise is answered by Bolt; this is its own reading of a payload with parts of other types than Slack's
             log.info("endpoint.unreadable", error=type(error).__name__)
             return _turned_away(400, "payload")

@@ -17,6 +17,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
+from bot.runs.precedence import Precedence
 from bot.slack.listeners.lifecycle import BAD_REQUEST
 
 log = structlog.get_logger("bot.socket")
@@ -28,9 +29,12 @@ ATTEMPT = 8.0  # seconds after which an attempt begins anew, with a new address
 class SocketMode:
     """One connection, opened again whenever it is lost; what comes in is handed to Bolt."""
 
-    def __init__(self, app: AsyncApp, client: AsyncWebClient, app_token: str, clock: Clock) -> None:
+    def __init__(
+        self, app: AsyncApp, client: AsyncWebClient, app_token: str, clock: Clock, precedence: Precedence
+    ) -> None:
         self._app = app
         self._clock = clock
+        self._precedence = precedence
         self._client = _Client(
             app_token=app_token,
             logger=logging.getLogger("slack_sdk.socket_mode"),
@@ -58,7 +62,8 @@ class SocketMode:
         """
         started = self._clock.wall()
         try:
-            response = await run_async_bolt_app(self._app, request)
+            with self._precedence.request():
+                response = await run_async_bolt_app(self._app, request)
         except Exception as error:  # noqa: BLE001  as at the endpoint: Bolt's own reading of what is of other types than Slack's
             log.warning("envelope.unreadable", error=type(error).__name__)
             response = BoltResponse(status=BAD_REQUEST)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 from bot.core.run import RunState
 from bot.store.database import Database
 from bot.store.records import Run
-from bot.store.rows import BUSY, RUN, all_runs
+from bot.store.rows import BUSY, RUN, all_runs, run_by_id
 from bot.store.tables import runs
 
 
@@ -87,17 +87,13 @@ class Queue:
 
         The workspace's count leaves out replies that wait for their own conversation.
         """
+        return await self._database.read(lambda connection: _place(connection, run))
 
-        def find(connection: Connection) -> int:
-            row = connection.execute(_ME, {"me": run.id}).one_or_none()
-            if row is None:
-                return 0
-            conversation, rank, behind = row
-            if behind:
-                return connection.scalar(_IN_CONVERSATION, {"mine": rank, "of": conversation}) or 0
-            return connection.scalar(_IN_WORKSPACE, {"mine": rank, "of": run.workspace}) or 0
-
-        return await self._database.read(find)
+    async def stands(self, run: Run) -> tuple[Run | None, int]:
+        """The run as it is now, and its place."""
+        return await self._database.read(
+            lambda connection: (run_by_id(connection, run.id), _place(connection, run))
+        )
 
     async def standings(self, busy: Collection[int] = ()) -> list[Standing]:
         """All queued runs with their places, as ``place`` tells them, in order.
@@ -118,3 +114,13 @@ class Queue:
 
     async def _all(self, query: Select[*tuple[object, ...]]) -> list[Run]:
         return await self._database.read(lambda connection: all_runs(connection, query))
+
+
+def _place(connection: Connection, run: Run) -> int:
+    row = connection.execute(_ME, {"me": run.id}).one_or_none()
+    if row is None:
+        return 0
+    conversation, rank, behind = row
+    if behind:
+        return connection.scalar(_IN_CONVERSATION, {"mine": rank, "of": conversation}) or 0
+    return connection.scalar(_IN_WORKSPACE, {"mine": rank, "of": run.workspace}) or 0
