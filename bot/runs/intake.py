@@ -4,7 +4,7 @@ Callers acknowledge when a method returns. What comes after that is started here
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -32,13 +32,33 @@ from bot.runs.commands import Commands
 from bot.runs.ports import Notice
 from bot.runs.queue import Queue
 from bot.runs.supervisor import Supervisor
-from bot.store.records import Conversation, NewRun, Run
+from bot.store.records import Conversation, NewRun, Run, UserSettings
 from bot.store.store import Store
 
 log = structlog.get_logger("bot.intake")
 
 LOOK_AFTER = 1.0  # seconds between two looks at what became of a request, while the database is away
 ACK_WAIT = 0.05  # seconds that a command's acknowledgement may wait for the database
+
+
+class _NoRepository(Exception):
+    """Nothing says which repository a request is about."""
+
+
+def _opening(request: Request, invocation: Invocation) -> NewRun:
+    """The run of a request that opens a conversation; raises _NoRepository."""
+    if invocation.options.repo is None:
+        raise _NoRepository
+    audience = request.audience
+    return NewRun(
+        workspace=audience.workspace,
+        channel=audience.channel,
+        requester=audience.user,
+        invocation=replace(invocation, attachments=request.attachments),
+        thread_ts=audience.thread_ts,
+        in_thread=audience.thread_ts is not None,
+        request_ts=request.ts,
+    )
 
 
 @dataclass(slots=True)
@@ -72,7 +92,9 @@ class Intake:
 
         The form showed the defaults: what was taken out of it is not wanted.
         """
-        work = self.supervisor.start("form", self.answers.guarded(request, self._start(request, invocation)))
+        work = self.supervisor.start(
+            "form", self.answers.guarded(request, self._begin(request, invocation, complete=True))
+        )
         await asyncio.wait({work}, timeout=ACK_WAIT)
 
     async def message(self, request: Request) -> None:
@@ -138,39 +160,33 @@ class Intake:
 
     async def defaults_at(self, audience: Audience) -> Options:
         """What a request there says by saying nothing: the channel's options, then the user's, then the operator's."""
-        return await self._resolved(Options(), audience)
-
-    async def _resolved(self, said: Options, audience: Audience) -> Options:
         settings, repo = await self.store.users.settings_in(
             audience.workspace, audience.user, audience.channel
         )
+        return self._resolved(Options(), settings, repo)
+
+    def _resolved(self, said: Options, settings: UserSettings, repo: str | None) -> Options:
         own = settings.options
         nearer = said.over(Options(repo=repo))
         if own.repo is not None and nearer.repo not in {None, own.repo}:
             own = replace(own, branch=None)  # a branch of one repository means nothing in another
         return nearer.over(own).over(self.defaults)
 
-    async def _begin(self, request: Request, invocation: Invocation) -> None:
-        options = await self._resolved(invocation.options, request.audience)
-        await self._start(request, replace(invocation, options=options))
-
-    async def _start(self, request: Request, invocation: Invocation) -> None:
+    async def _begin(self, request: Request, invocation: Invocation, *, complete: bool = False) -> None:
+        """Open a conversation. What the request leaves open is as it was set before, unless it is ``complete``."""
         audience = request.audience
-        if invocation.options.repo is None:
+
+        def made(settings: UserSettings, repo: str | None) -> NewRun:
+            options = invocation.options
+            if not complete:
+                options = self._resolved(options, settings, repo)
+            return _opening(request, replace(invocation, options=options))
+
+        where = (audience.workspace, audience.user, audience.channel)
+        try:
+            await self._take(request, partial(self.store.runs.take_as_set, where, made, request.claim))
+        except _NoRepository:
             await self.answers.say_once(request, words.no_repository(), open_form=True)
-            return
-        await self._take(
-            request,
-            NewRun(
-                workspace=audience.workspace,
-                channel=audience.channel,
-                requester=audience.user,
-                invocation=replace(invocation, attachments=request.attachments),
-                thread_ts=audience.thread_ts,
-                in_thread=audience.thread_ts is not None,
-                request_ts=request.ts,
-            ),
-        )
 
     async def _reply(self, request: Request, conversation: Conversation) -> None:
         """A message in one of the bot's threads."""
@@ -208,42 +224,42 @@ class Intake:
     ) -> None:
         audience = request.audience
         options = invocation.options.over(conversation.options)
-        await self._take(
-            request,
-            NewRun(
-                workspace=audience.workspace,
-                channel=audience.channel,
-                requester=audience.user,
-                invocation=replace(invocation, options=options, attachments=request.attachments),
-                conversation=conversation.id,
-                thread_ts=audience.thread_ts,
-                in_thread=True,
-                request_ts=request.ts,
-                focus=focus,
-            ),
+        new = NewRun(
+            workspace=audience.workspace,
+            channel=audience.channel,
+            requester=audience.user,
+            invocation=replace(invocation, options=options, attachments=request.attachments),
+            conversation=conversation.id,
+            thread_ts=audience.thread_ts,
+            in_thread=True,
+            request_ts=request.ts,
+            focus=focus,
         )
+        await self._take(request, partial(self.store.runs.take, new, request.claim))
 
-    async def _take(self, request: Request, new: NewRun) -> None:
+    async def _take(self, request: Request, take: Callable[[float], Awaitable[Run | None]]) -> None:
         now = self.clock.wall()
         try:
-            run = await self.store.runs.take(new, request.claim, now)
+            run = await take(now)
         except (StoreUnavailable, asyncio.CancelledError):
-            self.supervisor.start("look after a request", self._look_after(request, new, now))
+            self.supervisor.start("look after a request", self._look_after(request, now))
             raise
         if run is None:
             log.info("intake.duplicate")
         else:
             self._admit(request, run)
 
-    async def _look_after(self, request: Request, new: NewRun, at: float) -> None:
+    async def _look_after(self, request: Request, at: float) -> None:
         """See what became of a request whose storing had no answer.
 
         Where its author is told that it was not started, it must not be; else Slack's next delivery finds it claimed.
         """
-        given_back = request.ts is None or request.last
+        who, given_back = request.audience, request.ts is None or request.last
         while True:
             try:
-                run = await self.store.runs.recall(new, request.claim, at, withdraw=given_back)
+                run = await self.store.runs.recall(
+                    who.workspace, who.user, request.claim, at, withdraw=given_back
+                )
             except StoreUnavailable:
                 await asyncio.sleep(LOOK_AFTER)
             else:

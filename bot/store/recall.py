@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete
 from bot.core.run import RunState
 from bot.store import life
 from bot.store.claims import insert_claim
-from bot.store.records import NewRun, Run
+from bot.store.records import Run
 from bot.store.rows import RUN, one_run
 from bot.store.tables import claims, runs
 
@@ -24,9 +24,16 @@ _TAKEN = RUN.where(
 
 
 def recall(
-    connection: Connection, new: NewRun, claim: str, at: float, owner: str, *, withdraw: bool
+    connection: Connection,
+    workspace: str,
+    requester: str,
+    claim: str,
+    at: float,
+    owner: str,
+    *,
+    withdraw: bool,
 ) -> Run | None:
-    """The run that ``owner`` was to store for ``new`` at that time, where it was; ``None``: it wasn't.
+    """The run that ``owner`` was to store for ``requester`` at that time, where it was; ``None``: it wasn't.
 
     With ``withdraw`` there is none afterwards, nor will there ever be for that claim.
     """
@@ -35,7 +42,7 @@ def recall(
         if not withdraw:
             connection.execute(_FREE, {"of": claim})
         return None
-    asked = {"workspace": new.workspace, "requester": new.requester, "at": at, "me": owner}
+    asked = {"workspace": workspace, "requester": requester, "at": at, "me": owner}
     run = one_run(connection, _TAKEN, **asked)
     if run is None or not withdraw:
         return run

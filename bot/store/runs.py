@@ -1,6 +1,6 @@
 """Runs and their tasks: one row and one function for every step of their life."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -13,9 +13,10 @@ from bot.store import life, taking
 from bot.store.database import Database
 from bot.store.order import PutFirst, put_first, waiting
 from bot.store.recall import recall
-from bot.store.records import NewRun, Outcome, Run, Task, TaskEnd
+from bot.store.records import NewRun, Outcome, Run, Task, TaskEnd, UserSettings
 from bot.store.rows import RUN, all_runs, all_tasks, one_run, run_by_id
 from bot.store.tables import conversations, runs, tasks
+from bot.store.users import settings_in
 
 # Made once: making a statement takes longer than running it.
 _SET_READY = update(runs).where(runs.c.id == bindparam("of")).values(ready=True)
@@ -70,13 +71,35 @@ class Runs:
             )
         )
 
-    async def recall(self, new: NewRun, claim: str, at: float, *, withdraw: bool) -> Run | None:
-        """The run of a ``take`` at that time that wasn't answered; ``None``: nothing is stored of it.
+    async def take_as_set(
+        self,
+        where: tuple[str, str, str],
+        made: Callable[[UserSettings, str | None], NewRun],
+        claim: str | None,
+        now: float,
+    ) -> Run | None:
+        """The same where the request depends on what the user and the channel have set, in one transaction with that.
+
+        ``where`` is workspace, user and channel. What ``made`` raises is raised here, and then nothing is stored.
+        """
+
+        def work(connection: Connection) -> Run | None:
+            new = made(*settings_in(connection, *where))
+            return taking.take(connection, new, claim, now, self._random, self._me, self._most_queued)
+
+        return await self._database.write(work)
+
+    async def recall(
+        self, workspace: str, requester: str, claim: str, at: float, *, withdraw: bool
+    ) -> Run | None:
+        """The run that was to be taken at that time, without an answer; ``None``: nothing is stored of it.
 
         With ``withdraw`` nothing is afterwards, in any case.
         """
         return await self._database.write(
-            lambda connection: recall(connection, new, claim, at, self._me, withdraw=withdraw)
+            lambda connection: recall(
+                connection, workspace, requester, claim, at, self._me, withdraw=withdraw
+            )
         )
 
     async def rewrite(self, run_id: str, invocation: Invocation, focus: str | None) -> bool:

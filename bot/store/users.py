@@ -27,12 +27,7 @@ class Users:
 
     async def settings_in(self, workspace: str, user: str, channel: str) -> tuple[UserSettings, str | None]:
         """The same, and the channel's own repository: every request wants both."""
-
-        def find(connection: Connection) -> tuple[UserSettings, str | None]:
-            repo = connection.execute(_REPO, {"of": workspace, "channel_id": channel}).scalar_one_or_none()
-            return _settings(connection, workspace, user), repo
-
-        return await self._database.read(find)
+        return await self._database.read(lambda connection: settings_in(connection, workspace, user, channel))
 
     async def save(self, workspace: str, user: str, settings: UserSettings, now: float) -> None:
         """Store all of a user's settings in place of the earlier ones; ``now`` is Unix time."""
@@ -53,6 +48,14 @@ class Users:
             )
 
         await self._database.write(upsert)
+
+
+def settings_in(
+    connection: Connection, workspace: str, user: str, channel: str
+) -> tuple[UserSettings, str | None]:
+    """What the user has set, and the channel's repository."""
+    repo = connection.execute(_REPO, {"of": workspace, "channel_id": channel}).scalar_one_or_none()
+    return _settings(connection, workspace, user), repo
 
 
 def _settings(connection: Connection, workspace: str, user: str) -> UserSettings:
