@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bot.core.budget import ENOUGH, Bucket
 from bot.core.rhythm import Rhythm
@@ -65,9 +65,9 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A message on its way to Slack: out of which bucket, and what it was sent for."""
+    """A message on its way to Slack: out of which lane, and what it was sent for."""
 
-    bucket: Bucket
+    lane: "Lane[Any]"
     epoch: int
     priority: Priority
     since: float
@@ -131,6 +131,11 @@ class Lane(Generic[K]):
         self.bucket = bucket
         self.waiting: dict[K, Message[K]] = {}  # what has something to show and isn't in flight
         self.live: dict[Owner, int] = {}  # how many messages of whom have live output, roll-ups among them
+        self._next: float | None = None  # the next time, while nothing has changed
+
+    def changed(self) -> None:
+        """Something waits, or its budget stands, otherwise than before."""
+        self._next = None
 
     def begin(self, message: Message[K], lines: int) -> None:
         """It has live output: from now on it counts, once."""
@@ -201,10 +206,15 @@ class Lane(Generic[K]):
 
     def next_time(self, now: float) -> float | None:
         """When ``choose`` may have an answer; ``None``: not before a call in flight or an offer changes things."""
+        if self._next is not None and now < self._next:
+            return self._next
         if self.choose(now) is not None:
             return now
         times = map(self._timetable(now), self.waiting.values())
-        return min((time for time in times if time is not None), default=None)
+        found = min((time for time in times if time is not None), default=None)
+        # Many posts can wait in many channels, and for them the time isn't another one only because it is later.
+        self._next = found if all(message.urgent for message in self.waiting.values()) else None
+        return found
 
     def _worth_it(self, live: list[Message[K]], spare: float, now: float) -> Message[K] | None:
         """The live message whose edit helps most, if that is worth a token."""

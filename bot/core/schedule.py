@@ -110,6 +110,7 @@ class EditScheduler(Generic[K]):
         self._shares[name] = fraction
         if name in self._lanes:
             self._lanes[name].bucket.give_share(fraction, now)
+            self._lanes[name].changed()
 
     def set_shares(self, shares: Mapping[str, float], usual: float, now: float) -> None:
         """The same for these workspaces; of all others ``usual`` is ours."""
@@ -117,10 +118,13 @@ class EditScheduler(Generic[K]):
         self._shares = {edit_lane(workspace): fraction for workspace, fraction in shares.items()}
         for name, lane in self._lanes.items():
             lane.bucket.give_share(self._share(name), now)
+            lane.changed()
 
     def pause(self, lane: str, seconds: float, now: float) -> None:
         """Another process was refused in that lane: it is silent for so long."""
-        self._lane(lane, now).bucket.pause(seconds, now)
+        paused = self._lane(lane, now)
+        paused.bucket.pause(seconds, now)
+        paused.changed()
 
     def busy(self) -> list[K]:
         """The messages that have live output, or something that isn't with Slack."""
@@ -163,7 +167,7 @@ class EditScheduler(Generic[K]):
             if message is not None and message.wants is not None:
                 self._lanes[name] = self._lanes.pop(name)  # lanes take turns
                 epoch = lane.bucket.take(now)
-                message.flight = Flight(lane.bucket, epoch, message.wants, message.since)
+                message.flight = Flight(lane, epoch, message.wants, message.since)
                 message.wants = None
                 message.edited = message.owner.served = now
                 if message.lines:
@@ -183,7 +187,7 @@ class EditScheduler(Generic[K]):
         landed = self._land(message)
         if landed is not None:
             known, flight = landed
-            flight.bucket.passed(flight.epoch, now)
+            flight.lane.bucket.passed(flight.epoch, now)
             known.failures = 0
             _queue(known)
 
@@ -192,7 +196,7 @@ class EditScheduler(Generic[K]):
         landed = self._land(message)
         if landed is not None:
             known, flight = landed
-            flight.bucket.give_back(now)
+            flight.lane.bucket.give_back(now)
             _queue(known)
 
     def limited(self, message: K, retry_after: float, now: float) -> None:
@@ -200,7 +204,7 @@ class EditScheduler(Generic[K]):
         landed = self._land(message)
         if landed is not None:
             known, flight = landed
-            flight.bucket.refused(flight.epoch, retry_after, now)
+            flight.lane.bucket.refused(flight.epoch, retry_after, now)
             known.want(flight.priority, flight.since)
             _queue(known)
 
@@ -209,7 +213,7 @@ class EditScheduler(Generic[K]):
         landed = self._land(message)
         if landed is not None:
             known, flight = landed
-            flight.bucket.failed()
+            flight.lane.bucket.failed()
             known.not_before = now + min(_LONGEST_BACKOFF, 2.0**known.failures)
             known.failures = min(known.failures + 1, 10)
             known.want(flight.priority, flight.since)
@@ -219,10 +223,11 @@ class EditScheduler(Generic[K]):
         """It is gone, or shows what it will show for good: nothing of it is sent any more."""
         landed = self._land(message)
         if landed is not None:
-            landed[1].bucket.failed()
+            landed[1].lane.bucket.failed()
         known = self._messages.pop(message, None)
         if known is not None:
             known.lane.waiting.pop(message, None)
+            known.lane.changed()
             known.lane.end(known)
             known.owner.messages -= 1
             if not known.owner.messages:
@@ -233,6 +238,7 @@ class EditScheduler(Generic[K]):
         if known is None or known.flight is None:
             return None
         flight, known.flight = known.flight, None
+        flight.lane.changed()
         return known, flight
 
     def _welcome(self, message: K, lane: str, owner: Hashable, now: float) -> Message[K]:
@@ -244,6 +250,7 @@ class EditScheduler(Generic[K]):
 
     def _move(self, known: Message[K], lane: str, now: float) -> None:
         known.lane.waiting.pop(known.key, None)
+        known.lane.changed()
         known.lane.end(known)
         known.lane = self._lane(lane, now)
         known.wants = None
@@ -271,6 +278,7 @@ class EditScheduler(Generic[K]):
 
 def _queue(message: Message[K]) -> None:
     """Let it wait in its lane if it has something to show and isn't in flight."""
+    message.lane.changed()
     if message.wants is None or message.flight is not None:
         message.lane.waiting.pop(message.key, None)
     else:
