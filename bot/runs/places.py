@@ -19,7 +19,8 @@ log = structlog.get_logger("bot.queue")
 
 LOOK_AGAIN = 1.0  # seconds after which places are looked at while others may move them
 REST = 5.0  # the same while nothing waits
-PACE = 0.3  # seconds between two looks at all places, however many runs come and go
+PACE, SLOWEST = 0.3, 1.0  # seconds between two looks at all places, however many runs come and go
+SHARE = 0.05  # of the time goes into looks, where so many wait that one takes long
 
 
 class Places:
@@ -31,29 +32,33 @@ class Places:
         self._board = board
         self._clock = clock
         self._look = asyncio.Event()
-        self._hurry = False
+        self._hurry = asyncio.Event()
 
     def wake(self, *, hurry: bool = False) -> None:
         """Somebody's place may have changed; with ``hurry`` somebody waits to see that."""
-        self._hurry = self._hurry or hurry
         self._look.set()
+        if hurry:
+            self._hurry.set()
 
     async def run(self) -> None:
         """Show them until cancelled; a supervisor holds it."""
         while True:
             self._look.clear()
-            self._hurry = False
-            shown, pause = self._clock.monotonic(), REST
+            self._hurry.clear()
+            begun, pause = self._clock.monotonic(), REST
             try:
                 if await self._show():
                     pause = LOOK_AGAIN
             except StoreUnavailable:
                 log.warning("places.store_unavailable")
+            shown = self._clock.monotonic()
+            rest = min(SLOWEST, max(PACE, (shown - begun) / SHARE))
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._look.wait()
-            if not self._hurry:
-                await asyncio.sleep(shown + PACE - self._clock.monotonic())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(shown + rest - self._clock.monotonic()):
+                    await self._hurry.wait()
 
     async def of(self, run: Run) -> tuple[Run | None, int | None]:
         """A queued run as it is now, and where it stands, from 1; ``None``: nothing keeps it from starting here at once."""

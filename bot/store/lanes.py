@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -92,16 +93,22 @@ class _Job(Generic[T]):
                     raise
         raise AssertionError
 
+    def expire(self, limit: float, *, remote: bool) -> None:
+        """Its caller has waited for ``limit`` seconds: enough, unless the commit has begun where that is brief."""
+        if self.unit.abandon() or remote:
+            self._fail(StoreUnavailable(f"the database did not answer within {limit} s"))
+
     def _report(self, how: Callable[[Any], None], what: object) -> None:
         with suppress(RuntimeError):  # the loop was closed: nobody waits any more
             self._loop.call_soon_threadsafe(how, what)
 
     def _succeed(self, result: T) -> None:
-        self.future.set_result(result)
+        if not self.future.done():  # else its caller has gone
+            self.future.set_result(result)
 
     def _fail(self, error: Exception) -> None:
-        self.future.set_exception(error)
-        self.future.exception()  # a caller who has gone does not read it
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 class _Turns:
@@ -187,16 +194,21 @@ class Lane:
         """The outcome of ``work`` in a transaction; ``limit`` is how long the caller waits for it, in seconds."""
         job = _Job(work)
         self._turns.put(kind, job)
+        late = None
+        if limit is not None:
+            late = asyncio.get_running_loop().call_later(
+                limit, partial(job.expire, limit, remote=self._remote)
+            )
         try:
-            done, _ = await asyncio.wait({job.future}, timeout=limit)
-            if not done and (job.unit.abandon() or self._remote):
-                raise StoreUnavailable(f"the database did not answer within {limit} s")
             return await job.future
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnavailable(f"the database failed: {type(error).__name__}") from error
         except asyncio.CancelledError:
             job.unit.abandon()
             raise
+        finally:
+            if late is not None:
+                late.cancel()
 
     async def close(self, within: float | None = None) -> None:
         """Let what waits come to its end, then the threads; what isn't over ``within`` seconds is left alone."""
