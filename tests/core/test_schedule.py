@@ -486,3 +486,33 @@ def test_two_roll_ups_share_as_their_runs_do() -> None:
     for run, tasks in (("big", 16), ("small", 4)):
         each = [sent[f"{run} {index}"] for index in range(tasks)]
         assert max(each) <= 1.3 * min(each)
+
+
+def test_what_changes_a_waiting_post_s_time_is_noticed() -> None:
+    schedule = scheduler()
+    lane = post_lane("T1", "C1")
+    for message in "abc":
+        schedule.offer(message, Priority.FIRST, lane, 0)
+    assert all_due(schedule, 0) == ["a"]
+    assert [schedule.next_time(now) for now in (0, 0.3, 0.9)] == [1, 1, 1]
+
+    schedule.pause(lane, 5, 0.9)
+    assert [schedule.next_time(now) for now in (0.9, 3)] == [6, 6]
+
+    assert schedule.due(6) == "b"
+    schedule.limited("b", 10, 6)
+    assert [schedule.next_time(now) for now in (6, 7)] == [16, 16]
+
+    schedule.forget("b")
+    schedule.forget("c")
+    assert schedule.next_time(7) is None
+
+
+def test_a_smaller_share_makes_first_edits_wait_longer() -> None:
+    schedule = scheduler()
+    for message in "ab":
+        schedule.offer(message, Priority.FINAL, EDITS, 0)
+    assert all_due(schedule, 0) == ["a"]
+    assert schedule.next_time(0) == 1
+    schedule.set_share("T1", 0.5, 0)
+    assert schedule.next_time(0) == 2

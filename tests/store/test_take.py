@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.run import RunState
 from bot.model import Invocation, Model, Options
-from bot.store.records import PastTurn
+from bot.store.records import NewRun, PastTurn, UserSettings
 from bot.store.store import Store
 from tests.store.databases import SomeDatabase
 from tests.store.requests import NOW, OPTIONS, asked, next_ready, parallel, reply, running, taken
@@ -37,6 +37,31 @@ async def test_the_same_claim_is_taken_once(store: Store) -> None:
     assert sum(run is not None for run in taken_on) == 1
     assert len(await store.queue.listing(None)) == 1
     assert not await store.claims.claim("event-1", NOW)
+
+
+async def test_a_request_follows_what_was_set_before(store: Store) -> None:
+    await store.users.save("T1", "U1", UserSettings(Options(branch="dev")), NOW)
+    await store.channels.set_repo("T1", "C1", "acme/web", "U2", NOW)
+
+    def made(settings: UserSettings, repo: str | None) -> NewRun:
+        return asked(options=Options(repo=repo, branch=settings.options.branch))
+
+    run = await store.runs.take_as_set(("T1", "U1", "C1"), made, "event-1", NOW)
+
+    assert run is not None
+    assert run.invocation.options == Options(repo="acme/web", branch="dev")
+    assert await store.runs.take_as_set(("T1", "U1", "C1"), made, "event-1", NOW) is None
+
+
+async def test_a_request_that_lacks_something_leaves_nothing_behind(store: Store) -> None:
+    def made(_settings: UserSettings, _repo: str | None) -> NewRun:
+        raise LookupError("no repository")
+
+    with pytest.raises(LookupError, match="no repository"):
+        await store.runs.take_as_set(("T1", "U1", "C1"), made, "event-1", NOW)
+
+    assert await store.claims.claim("event-1", NOW)
+    assert await store.queue.listing(None) == []
 
 
 async def test_two_processes_take_a_request_once(database: SomeDatabase) -> None:
