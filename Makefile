@@ -35,6 +35,7 @@ bench: .venv/bench
 # First the tests that wait too long for every day. ARGS='--rounds 100 --seed 7 --database postgres --workers 3', for example.
 chaos: .venv/dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --hypothesis-profile=default tests/core tests/cloudcoding
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 # Needs uv. The files name packages and hashes only.

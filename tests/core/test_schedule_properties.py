@@ -230,7 +230,8 @@ def test_owners_get_no_less_than_their_root(crowds: list[int], rate: float) -> N
     schedule: EditScheduler[tuple[int, int]] = EditScheduler(lambda _: Budget(rate, 10))
     sent: Counter[tuple[int, int]] = Counter()
     seconds = int(25 * sum(crowds) / rate)
-    for now in range(seconds):
+    for quarter in range(4 * seconds):  # with whole seconds alone, turns would be rounded to them
+        now = quarter / 4
         for owner, count in enumerate(crowds):
             for index in range(count):
                 schedule.offer((owner, index), Priority.LIVE, EDITS, now, owner=owner)
@@ -242,7 +243,7 @@ def test_owners_get_no_less_than_their_root(crowds: list[int], rate: float) -> N
         edits = [sent[owner, index] for index in range(count)]
         part = math.sqrt(count) / whole
         at_most = seconds / sent.total()  # once a second, however few there are
-        assert sum(edits) / sent.total() >= 0.85 * min(part, at_most)
+        assert sum(edits) / sent.total() >= 0.9 * min(part, at_most)
         assert min(edits) >= 0.7 * max(edits) - 1
 
 
