@@ -8,20 +8,20 @@ from typing import Any, Generic, TypeVar
 
 from bot.core.budget import ENOUGH, Bucket
 from bot.core.rhythm import Rhythm
+from bot.core.rollup import Lines
 
 K = TypeVar("K", bound=Hashable)
 
 _LIVE_INTERVAL = 1.0  # seconds between two live edits of one message: faster than that, nobody reads
 _KEPT = 0.4  # of the burst for urgent messages: four of Slack's ten
 _KEPT_FOR_EACH, _MOST_KEPT = 0.005, 0.65  # and so much more for each live message, up to that
-_KEPT_BESIDE_ROLLUP = 0.21  # where a roll-up tells of the ends, and there are more than could be prepared for
+_KEPT_BESIDE_ROLLUP = 0.125  # instead, where a roll-up tells of ends, and there are too many to prepare for
 _CROWD = 8  # messages that are more than that
-_DIP = 0.5  # of what is kept must be left by a roll-up
-_STALE = 0.05  # of its lines may be older than if all had changed: the fewer have, the longer it may wait
-_FEWEST_CHANGED = 0.1  # of the lines, below which it waits no longer
+_DIP = 0.2  # of what is kept must be left by a roll-up
 _OVERFLOWING = 0.025  # of what isn't kept is missing when the bucket is about to overflow
 _IDLE_SPARE = 0.6  # of what isn't kept must be left over before a clock may tick
-_THRIFT = 0.8  # of the price at which all tokens would just be used
+_THRIFT = 0.7  # of the price at which all tokens would just be used
+_CHEAPER = 1 / 3  # of what isn't kept: the last of it, in which the price falls to nothing
 _LOOKS = 20  # how often, while each message gets one edit, to look whether one has become worth its price
 _SHORTEST_LOOK, _LONGEST_LOOK = 0.05, 0.5  # seconds between two such looks
 
@@ -40,37 +40,35 @@ class Priority(IntEnum):
 class Owner:
     """Those messages that share a turn, by their number; ``served`` is when one of them was sent last.
 
-    ``printing`` of them have live output of their own. ``part`` is what the owner's roll-up takes of its edits, and
-    ``changed`` of its lines are not up to date; ``rolled`` is how often it was sent.
+    ``printing`` of them have live output of their own; ``lines`` are those of the owner's roll-up.
     """
 
     key: Hashable
     served: float
     messages: int = 0
     printing: int = 0
-    part: float = 0.0
-    changed: int = 0
-    rolled: int = 0
+    lines: Lines = field(default_factory=Lines)
 
     @property
     def round(self) -> float:
         """The time for one edit of each of its messages, in seconds for each edit a second: the sum of all √w."""
-        return math.sqrt(max(1, self.printing)) / (1 - self.part)
+        return math.sqrt(max(1, self.printing)) / (1 - self.lines.part)
 
     @property
     def crowd(self) -> bool:
         """Whether its messages are so many that their ends couldn't all be prepared for, and a roll-up tells of them."""
-        return self.part > 0 and self.printing > _CROWD
+        return self.lines.part > 0 and self.printing > _CROWD
 
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A message on its way to Slack: out of which lane, and what it was sent for."""
+    """A message on its way to Slack: out of which lane, and what it was sent for; of a roll-up, the lines in it."""
 
     lane: "Lane[Any]"
     epoch: int
     priority: Priority
     since: float
+    lines: dict[Hashable, float]
 
 
 @dataclass(slots=True, eq=False)
@@ -90,7 +88,6 @@ class Message(Generic[K]):
     failures: int = 0
     lines: int = 0
     printing: bool = False
-    rolled: int = -1
     flight: Flight | None = None
     rhythm: Rhythm = field(default_factory=Rhythm)
 
@@ -111,12 +108,6 @@ class Message(Generic[K]):
         elif priority is not Priority.IDLE:
             self.since = min(self.since, since)
         self.wants = priority if self.wants is None else min(self.wants, priority)
-
-    def change_line(self) -> None:
-        """Its line in the roll-up is not up to date."""
-        if self.rolled != self.owner.rolled:
-            self.rolled = self.owner.rolled
-            self.owner.changed += 1
 
     def index(self, now: float) -> float:
         """How much an edit now would help: W of :mod:`bot.core.schedule`."""
@@ -155,7 +146,7 @@ class Lane(Generic[K]):
             if not self.live[message.owner]:
                 del self.live[message.owner]
             if message.lines:
-                message.owner.part = 0.0
+                message.owner.lines.end()
             else:
                 message.owner.printing -= 1
 
@@ -174,20 +165,18 @@ class Lane(Generic[K]):
         if self.bucket.level(now) < 1 + self._reserve * _DIP - ENOUGH:
             return None
         due = [
-            (now - message.edited - self._interval(message, now), message)
+            (self._rollup_due(message), message)
             for message in ready
             if message.lines and message.wants is Priority.LIVE
         ]
-        late, message = max(due, key=lambda pair: pair[0], default=(-1.0, None))
-        return message if late >= -ENOUGH else None
+        time, message = min(due, key=lambda pair: pair[0], default=(math.inf, None))
+        return message if time <= now + ENOUGH else None
 
-    def _interval(self, rollup: Message[K], now: float) -> float:
-        """The seconds between two edits of a roll-up; less where the bucket is about to overflow."""
+    def _rollup_due(self, rollup: Message[K]) -> float:
+        """When it is to be edited, however full the bucket is."""
         owner = rollup.owner
-        share = owner.part * owner.round / self._round
-        changed = max(owner.changed / rollup.lines, _FEWEST_CHANGED)
-        interval = (1 - _STALE) / (1 - _STALE / changed) / (share * self.bucket.rate)
-        return min(1.0, (1 - self._spare(now)) / _OVERFLOWING) * interval
+        share = owner.lines.part * owner.round / self._round
+        return owner.lines.due(rollup.edited, owner.printing, 1 / (share * self.bucket.rate))
 
     @property
     def _round(self) -> float:
@@ -199,8 +188,11 @@ class Lane(Generic[K]):
         if spare < -ENOUGH:
             return None
         live = [message for message in ready if message.wants is Priority.LIVE and not message.lines]
-        if live:
-            return self._worth_it(live, spare, now)
+        worth_it = self._worth_it(live, spare, now)
+        if worth_it is None and spare >= 1 - _OVERFLOWING:
+            worth_it = next((message for message in ready if message.lines), None)
+        if live or worth_it is not None:
+            return worth_it
         idle = [message for message in ready if message.wants is Priority.IDLE]
         return min(idle, key=lambda m: m.edited, default=None) if spare >= _IDLE_SPARE - ENOUGH else None
 
@@ -218,9 +210,10 @@ class Lane(Generic[K]):
 
     def _worth_it(self, live: list[Message[K]], spare: float, now: float) -> Message[K] | None:
         """The live message whose edit helps most, if that is worth a token."""
-        index, best = max(((message.index(now), message) for message in live), key=lambda pair: pair[0])
+        indexed = ((message.index(now), message) for message in live)
+        index, best = max(indexed, key=lambda pair: pair[0], default=(-math.inf, None))
         round_ = self._round / self.bucket.rate
-        price = _THRIFT * round_**2 / 2 * min(1.0, 2 * (1 - spare))
+        price = _THRIFT * round_**2 / 2 * min(1.0, (1 - spare) / _CHEAPER)
         return best if index >= price - ENOUGH else None
 
     @property
@@ -231,10 +224,8 @@ class Lane(Generic[K]):
         is left for the others.
         """
         burst, live = self.bucket.burst, sum(self.live.values())
-        if any(owner.crowd for owner in self.live):
-            kept = _KEPT_BESIDE_ROLLUP
-        else:
-            kept = min(_MOST_KEPT, _KEPT + _KEPT_FOR_EACH * live)
+        least = _KEPT_BESIDE_ROLLUP if any(owner.crowd for owner in self.live) else _KEPT
+        kept = min(_MOST_KEPT, least + _KEPT_FOR_EACH * live)
         return min(live, kept * burst, burst - 1)
 
     def _spare(self, now: float) -> float:
@@ -256,17 +247,13 @@ class Lane(Generic[K]):
 
         def time_of(message: Message[K]) -> float | None:
             ready = message.ready_at
-            if message.wants is Priority.IDLE:
-                tokens = idle
-            elif message.urgent:
-                tokens = urgent
-            elif message.lines:
-                tokens, ready = rollup, max(ready, message.edited + self._interval(message, now))
-            else:
-                tokens = live
-            if tokens is None:
+            tokens = urgent if message.urgent else idle if message.wants is Priority.IDLE else live
+            if tokens is None or rollup is None:
                 return None
             time = max(tokens, ready)
-            return time if time > now else look
+            time = time if time > now else look
+            if message.lines and message.wants is Priority.LIVE:
+                time = min(time, max(rollup, ready, self._rollup_due(message)))
+            return time
 
         return time_of

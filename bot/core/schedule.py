@@ -6,7 +6,7 @@ in a channel) the order is
 
 1. the ends of runs whose process died, then final frames, then first frames; owners take turns, so that twenty tasks
    don't keep a lone one waiting;
-2. a roll-up whose interval is over;
+2. a roll-up whose lines have been too old for as long as may be;
 3. live output, by how much an edit would help: ``W = w · (A²/2 + A·rest)``, where A is the age of the oldest output
    that isn't shown, ``rest`` how long the message would then stay up to date, and w = 1 / (its owner's live messages);
 4. a ticking clock, when there is budget to spare.
@@ -17,11 +17,11 @@ problem: one number for each message, whatever the others do. A message that has
 one in the middle of a burst.
 
 **The price of an edit** is found likewise. Of R edits a second, n messages get one each in n/R seconds, hence
-½(n/R)²; with weights the round is Σ√w / R. All live messages count, not only those that wait now. Four fifths of
-that are asked, and less only in the upper half of what may be spent, down to nothing where tokens would be lost:
+½(n/R)²; with weights the round is Σ√w / R. All live messages count, not only those that wait now. Seven tenths of
+that are asked, and less only in the upper third of what may be spent, down to nothing where tokens would be lost:
 so what was saved in a lull is spent over the next minute, not at once, and is worth more. That, and the two below,
 is where this beats paying the square of the bucket's emptiness with half of the burst kept and a rate 2 % too low, by
-3 to 6 % under steady load and mostly by more where output comes and goes.
+3 to 7 % under steady load and mostly by more where output comes and goes.
 
 **What is kept.** Urgent frames may use the whole bucket, live output not the last four tokens of ten, or as many as
 there are messages that will end, or more where there are dozens. Many that end at once can't all be told at once
@@ -29,11 +29,8 @@ there are messages that will end, or more where there are dozens. Many that end 
 token of the burst, which covers calls that overtake each other on the way, and only 0.3 % of the rate.
 
 **Roll-ups.** One edit of a run's root refreshes the last line of all its tasks, so it is worth far more than the edit
-of any of them, and comes first: every 1 / (part · R) seconds. With four tasks a quarter of the run's edits makes a
-line at most 4.5 s old (p95), and the tasks' own messages a third older than without it. With 16 it takes 0.44, for
-2.5 s, and they are 1.6 times as old; with 50 a third, for 3.5 s and 1.2 times: nobody reads so many lines faster. A
-line that didn't change isn't old: where only some of them do, the roll-up waits longer for the same p95. It may use half
-of what is kept for ends, which it tells as well.
+of any of them, and comes first, as seldom as keeps its lines fresh for 95 % of the time; :mod:`bot.core.rollup` has
+the rule, and how the edits are split. It may use four fifths of what is kept for ends, which it tells as well.
 
 **Fairness.** Each owner's messages have w = 1/n: n messages of one run together weigh √n in the round, a lone one 1.
 """
@@ -43,14 +40,13 @@ from typing import Generic
 
 from bot.core.budget import Bucket, Budget
 from bot.core.lane import Flight, K, Lane, Message, Owner, Priority
+from bot.core.rollup import rollup_part
 
 __all__ = ["EditScheduler", "Priority", "edit_lane", "post_lane", "rollup_part", "slack_budget"]
 
 _UPDATE, _POST = "chat.update", "chat.postMessage"
 _EDITS = Budget(rate=49.85 / 60, burst=9.5)  # Tier 3, "50+ per minute"; its burst is reported as ten
 _POSTS = Budget(rate=0.995, burst=5)  # "about one a second for each channel", short bursts allowed
-_FEW, _MANY = 4, 16  # tasks
-_QUARTER, _GROWTH, _DECLINE = 0.25, 0.41, 0.25  # 0.44 of the edits at sixteen, a third at fifty
 _LONGEST_BACKOFF = 30.0  # seconds; the first is 1
 
 
@@ -67,18 +63,6 @@ def post_lane(workspace: str, channel: str) -> str:
 def slack_budget(lane: str) -> Budget:
     """What Slack is believed to allow in that lane."""
     return _EDITS if lane.startswith(_UPDATE) else _POSTS
-
-
-def rollup_part(lines: int) -> float:
-    """Which part of its run's edits a roll-up of so many tasks takes."""
-    part: float
-    if lines < _FEW:
-        part = 1 / (lines + 1)  # like each of the tasks' messages
-    elif lines <= _MANY:
-        part = _QUARTER * pow(lines / _FEW, _GROWTH)
-    else:
-        part = max(_QUARTER, rollup_part(_MANY) * pow(_MANY / lines, _DECLINE))
-    return part
 
 
 class EditScheduler(Generic[K]):
@@ -149,12 +133,12 @@ class EditScheduler(Generic[K]):
         elif known.lane is not self._lanes.get(lane):
             self._move(known, lane, now)
         if not lines and priority is not Priority.IDLE:
-            known.change_line()
+            known.owner.lines.changed(message, now)
         if priority is Priority.LIVE:
             known.rhythm.output(now)
             known.lane.begin(known, lines)
             if lines:
-                known.owner.part = self._part_for(lines)
+                known.owner.lines.part = self._part_for(lines)
         elif priority <= Priority.FINAL:
             known.lane.end(known)
         known.want(priority, now)
@@ -167,12 +151,10 @@ class EditScheduler(Generic[K]):
             if message is not None and message.wants is not None:
                 self._lanes[name] = self._lanes.pop(name)  # lanes take turns
                 epoch = lane.bucket.take(now)
-                message.flight = Flight(lane, epoch, message.wants, message.since)
+                lines = message.owner.lines.take() if message.lines else {}
+                message.flight = Flight(lane, epoch, message.wants, message.since, lines)
                 message.wants = None
                 message.edited = message.owner.served = now
-                if message.lines:
-                    message.owner.rolled += 1
-                    message.owner.changed = 0
                 _queue(message)
                 return message.key
         return None
@@ -206,6 +188,7 @@ class EditScheduler(Generic[K]):
             known, flight = landed
             flight.lane.bucket.refused(flight.epoch, retry_after, now)
             known.want(flight.priority, flight.since)
+            known.owner.lines.put_back(flight.lines)
             _queue(known)
 
     def failed(self, message: K, now: float) -> None:
@@ -217,6 +200,7 @@ class EditScheduler(Generic[K]):
             known.not_before = now + min(_LONGEST_BACKOFF, 2.0**known.failures)
             known.failures = min(known.failures + 1, 10)
             known.want(flight.priority, flight.since)
+            known.owner.lines.put_back(flight.lines)
             _queue(known)
 
     def forget(self, message: K) -> None:
