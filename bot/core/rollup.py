@@ -1,23 +1,23 @@
 """When a run's roll-up is edited, which shows the last line of each of its tasks.
 
 What counts is how old those lines are for 95 % of the time of all of them. So the roll-up isn't edited regularly, but
-as late as that allows: when since its last edit lines were too old for 4.7 % of the time of all lines. One that
-didn't change isn't old, and many that have changed may wait for each other. Where all print all the time that comes to an
-interval; where only some do, it is longer, and what is saved is for the tasks' own messages.
+as late as that allows: when since its last edit lines were too old for 4.7 % of the time of all lines. A line that didn't
+change isn't old, and those that have changed may wait for one another. Where all print all the time that comes to an
+interval; where only some do it is longer, and what is saved is for the tasks' own messages. With sixteen tasks, a third
+of which print in bursts, a third steadily and a third seldom (the benchmark's "mixed", three minutes), an interval takes
+56 edits for lines that are at most 2.5 s old (p95), this rule 53, and the best one that knows the future 43. Rules that
+weigh what an edit gains, or wait for a number of lines to be too old, take as many as this one.
 
-Of sixteen tasks of which a third prints in bursts, a third steadily and a third seldom (the benchmark's "mixed", three
-minutes), a fixed interval needs 55 edits for lines that are at most 2.5 s old (p95), this rule 50 to 52, a rule that weighs
-what each edit will gain no fewer, and one that knows the future 42.
+**How old is too old** follows from the part of its run's edits that a roll-up takes where all lines change all the
+time. A quarter with four tasks makes a line at most 4.5 s old, and the tasks' own messages a third older than without
+it. With 16 it takes 0.45, for just below 2.5 s, and they are 1.6 times as old under steady load. With 50 it takes
+0.28, for 4 s and 1.2 times: nobody reads so many lines faster.
 
-**How old is too old** follows from the part of the run's edits that the roll-up takes where all its lines change all the
-time. A quarter of them with four tasks makes a line at most 4.5 s old, and the tasks' own messages a third older than
-without it. With 16 it takes 0.45, for just below 2.5 s, and they are 1.6 times as old under steady load. With 50
-it takes 0.28, for 4.1 s and 1.2 times: nobody reads so many lines faster.
-
-**What can't be had.** In the mixed trace of sixteen the budget is 157 edits; 16 are ends, and 50 of the roll-up leave
-91. If they could be spent at any time, at one price for the whole trace, the tasks' messages would be 4.1 s old on average
-(a scheduler that knows the future: 1.8 s); but three fifths of the work are in the first half, so that they are 5.8 s old,
-beside 2.2 s without a roll-up. Twice the rate of edits, or a line that may be 5 s old, is what it takes to have them at 4 s.
+**What can't be had.** In that mixed trace 2.5 s cost the tasks' messages more than elsewhere: they are 5.8 s old on
+average, and 2.2 s without a roll-up. There are 157 edits; 16 are ends, 53 the roll-up's, and 88 are left. If those
+could be moved to any time, and were spent at one price throughout, it would still be 4.8 s; but most of the work is in
+the first half, while all tasks live. A scheduler that knows the future can't be below 1.8 s. To get them down to 4 s,
+lines must be allowed 4.5 s: that is what a quarter of the edits gives.
 """
 
 import math

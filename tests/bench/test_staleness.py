@@ -82,6 +82,14 @@ def test_ours_is_fresher_than_the_naive_and_loses_nothing() -> None:
         assert all(play(Played(printed, policy)).tasks.mean > ours.tasks.mean for policy in NAIVE)
 
 
+@pytest.mark.parametrize("printed", [steady(16, 11, seconds=60), mixed(16, 11)])
+def test_lines_of_sixteen_tasks_are_at_most_two_and_a_half_seconds_old(printed: Trace) -> None:
+    played = play(Played(printed, rollup=True))
+    assert played.root is not None
+    assert played.root.p95 <= 2.5
+    assert (played.refused, played.tasks.right) == (0, 16)
+
+
 def test_a_trace_takes_the_same_course_each_time() -> None:
     printed = Played(mixed(4, 9, seconds=60), edits=halving(EDITS, 20), rollup=True)
     first, second = play(printed), play(printed)

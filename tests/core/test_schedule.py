@@ -472,6 +472,31 @@ def test_a_roll_up_ends_with_its_run() -> None:
     assert sent.total() >= 92, "all is for the tasks again"
 
 
+def test_a_roll_up_need_not_wait_where_tokens_would_be_lost_and_comes_first_after_a_refusal() -> None:
+    schedule = scheduler(Budget(rate=1, burst=10))
+
+    def prints(now: float, *tasks: int) -> None:
+        for index in tasks:
+            schedule.offer(f"task {index}", Priority.LIVE, EDITS, now, owner="run")
+        schedule.offer("root", Priority.LIVE, EDITS, now, owner="run", lines=4)
+
+    prints(0, 0, 1, 2, 3)
+    assert set(in_order(schedule, 0, 5)) == {"root", "task 0", "task 1", "task 2", "task 3"}
+    prints(100, 0)
+    assert in_order(schedule, 100, 1) == ["task 0"]
+    now = schedule.next_time(100)
+    assert now is not None
+    while schedule.due(now) != "root":
+        now = schedule.next_time(now)
+        assert now is not None
+    assert now < 102, "its line may be older than that"
+    schedule.limited("root", 30, now)
+    again = schedule.next_time(now + 30)
+    assert again is not None
+    assert again < now + 33, "its line is as old as it was"
+    assert schedule.due(again) == "root"
+
+
 def test_two_roll_ups_share_as_their_runs_do() -> None:
     schedule = EditScheduler[str]()
     sent: Counter[str] = Counter()
