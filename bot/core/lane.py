@@ -198,6 +198,8 @@ class Lane(Generic[K]):
 
     def next_time(self, now: float) -> float | None:
         """When ``choose`` may have an answer; ``None``: not before a call in flight or an offer changes things."""
+        if not self.waiting:
+            return None
         if self._next is not None and now < self._next:
             return self._next
         if self.choose(now) is not None:
