@@ -34,7 +34,7 @@ log = structlog.get_logger("bot.admission")
 DAY = 86_400.0  # seconds
 LAST = 2**31 - 1  # a place in the order of runs that comes after all of them
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds, while the database is away; the last one from then on
-FEW = 4  # of a kind that are worked on at the same time after their acknowledgement: the next one waits behind no more
+FEW = 2  # of a kind that are worked on at the same time after their acknowledgement: the next one waits behind no more
 LEARNING = 2.0  # seconds that an answer waits for Slack to say which channels are public
 # Reasons that lie in the person or the place, and so hold for the next message too.
 LASTING = frozenset({Denied.DEACTIVATED, Denied.STRANGER, Denied.GUEST, Denied.USER, Denied.CHANNEL})

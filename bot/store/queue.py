@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 from bot.core.run import RunState
 from bot.store.database import Database
 from bot.store.records import Run
-from bot.store.rows import BUSY, RUN, all_runs, run_by_id
+from bot.store.rows import BUSY, RUN, all_runs
 from bot.store.tables import runs
 
 
@@ -39,6 +39,7 @@ class Unended:
 _ME = select(runs.c.conversation, runs.c.rank, BUSY).where(
     runs.c.id == bindparam("me"), runs.c.state == RunState.QUEUED
 )
+_ALL_OF_ME = RUN.add_columns(runs.c.rank, BUSY).where(runs.c.id == bindparam("me"))
 _BEFORE = (
     select(func.count())
     .select_from(runs)
@@ -91,9 +92,18 @@ class Queue:
 
     async def stands(self, run: Run) -> tuple[Run | None, int]:
         """The run as it is now, and its place."""
-        return await self._database.read(
-            lambda connection: (run_by_id(connection, run.id), _place(connection, run))
-        )
+
+        def find(connection: Connection) -> tuple[Run | None, int]:
+            row = connection.execute(_ALL_OF_ME, {"me": run.id}).one_or_none()
+            if row is None:
+                return None, 0
+            *values, rank, behind = row
+            now = Run(*values)
+            if now.state is not RunState.QUEUED:
+                return now, 0
+            return now, _counted(connection, now.conversation, now.workspace, rank, behind=behind)
+
+        return await self._database.read(find)
 
     async def standings(self, busy: Collection[int] = ()) -> list[Standing]:
         """All queued runs with their places, as ``place`` tells them, in order.
@@ -121,6 +131,11 @@ def _place(connection: Connection, run: Run) -> int:
     if row is None:
         return 0
     conversation, rank, behind = row
+    return _counted(connection, conversation, run.workspace, rank, behind=behind)
+
+
+def _counted(connection: Connection, conversation: int, workspace: str, rank: int, *, behind: bool) -> int:
+    """How many wait up to that rank: in the conversation where that is busy (``behind``), else in the workspace."""
     if behind:
         return connection.scalar(_IN_CONVERSATION, {"mine": rank, "of": conversation}) or 0
-    return connection.scalar(_IN_WORKSPACE, {"mine": rank, "of": run.workspace}) or 0
+    return connection.scalar(_IN_WORKSPACE, {"mine": rank, "of": workspace}) or 0

@@ -1,6 +1,6 @@
 """What people have set for themselves."""
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, RowMapping, bindparam, literal, select
 
 from bot.core.options import as_model
 from bot.model import Options
@@ -10,8 +10,14 @@ from bot.store.records import UserSettings
 from bot.store.tables import channels, users
 
 _SETTINGS = select(users).where(users.c.workspace == bindparam("of"), users.c.user == bindparam("user_id"))
-_REPO = select(channels.c.repo).where(
-    channels.c.workspace == bindparam("of"), channels.c.channel == bindparam("channel_id")
+_REPO = (
+    select(channels.c.repo)
+    .where(channels.c.workspace == bindparam("of"), channels.c.channel == bindparam("channel_id"))
+    .scalar_subquery()
+)
+_HERE = select(literal(1).label("one")).subquery()
+_SETTINGS_IN = select(_REPO.label("channel_repo"), users).select_from(
+    _HERE.outerjoin(users, (users.c.workspace == bindparam("of")) & (users.c.user == bindparam("user_id")))
 )
 
 
@@ -54,12 +60,17 @@ def settings_in(
     connection: Connection, workspace: str, user: str, channel: str
 ) -> tuple[UserSettings, str | None]:
     """What the user has set, and the channel's repository."""
-    repo = connection.execute(_REPO, {"of": workspace, "channel_id": channel}).scalar_one_or_none()
-    return _settings(connection, workspace, user), repo
+    values = {"of": workspace, "user_id": user, "channel_id": channel}
+    row = connection.execute(_SETTINGS_IN, values).mappings().one()
+    return _as_settings(None if row["user"] is None else row), row["channel_repo"]
 
 
 def _settings(connection: Connection, workspace: str, user: str) -> UserSettings:
     row = connection.execute(_SETTINGS, {"of": workspace, "user_id": user}).mappings().one_or_none()
+    return _as_settings(row)
+
+
+def _as_settings(row: RowMapping | None) -> UserSettings:
     if row is None:
         return UserSettings()
     model = as_model(row["model"] or "")  # one that is not offered any more counts as none
