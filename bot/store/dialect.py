@@ -6,7 +6,7 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, fun
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection, QueuePool
 
 from bot.errors import SettingsError
 
@@ -85,10 +85,11 @@ def sqlite_engine(url: URL, patience: float, *, connections: int = 0, begin: str
             connection.close()  # nobody else knows of it yet
             raise
 
-    @event.listens_for(made, "begin")
-    def start(connection: Connection) -> None:
-        if begin:
-            connection.exec_driver_sql(begin)
+    def start(dbapi_connection: PoolProxiedConnection) -> None:
+        dbapi_connection.cursor().execute(begin)
+
+    if begin:  # not as a listener: with one of those, each statement takes a tenth longer
+        made.dialect.do_begin = start  # type: ignore[method-assign]  # as the dialect of a database with such a BEGIN
 
     return made
 
