@@ -34,7 +34,8 @@ log = structlog.get_logger("bot.admission")
 DAY = 86_400.0  # seconds
 LAST = 2**31 - 1  # a place in the order of runs that comes after all of them
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds, while the database is away; the last one from then on
-FEW = 2  # of a kind that are worked on at the same time after their acknowledgement: the next one waits behind no more
+FEW = 2  # runs at a time whose admission asks the database, and as many that store theirs: no crowd holds up the next
+ANSWERS = 4  # at a time, which also wait for Slack
 LEARNING = 2.0  # seconds that an answer waits for Slack to say which channels are public
 # Reasons that lie in the person or the place, and so hold for the next message too.
 LASTING = frozenset({Denied.DEACTIVATED, Denied.STRANGER, Denied.GUEST, Denied.USER, Denied.CHANNEL})
@@ -67,7 +68,7 @@ class Admission:
     joined: set[str] = field(default_factory=set)
     looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FEW))
     storing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FEW))
-    telling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FEW))
+    telling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ANSWERS))
 
     async def refusal(self, audience: Audience, repo: str | None) -> str | None:
         """The sentence that tells this person why they may not, or ``None`` where they may."""

@@ -90,7 +90,7 @@ class Commands:
         if refused is None or refused.reason in {Denied.USER, Denied.CHANNEL}:
             seen |= await self.admission.public(audience.workspace, {run.channel for run in runs})
         shown = [run.run for run in runs if run.channel in seen]
-        async with self.admission.one_of(self.admission.looking):
+        async with self.admission.one_of(self.admission.telling):
             listed = await self.store.queue.these(shown[:LISTED])
             rows = [await self._row(run, audience) for run in listed]
         running = sum(run.state is RunState.RUNNING for run in runs)
