@@ -26,7 +26,7 @@ LONGEST_CHUNK = 65_536  # characters for ``Settler`` at once; no string is longe
 _IN_CSI = "\\x00-\\x17\\x19\\x1c-?\\x7f"
 _IN_STRING = "[^\\x07\\n\\x18\\x1a\\x1b]"
 _LARGEST_NUMBER = 9999
-_LONG = 14  # characters of a sequence that can't be told at a glance
+_LONG = 13  # characters of a sequence that can't be told at a glance
 _MOST_NUMBERS = 30  # as in xterm; further ones are ignored
 
 _C1 = re.compile("[\x80-\x9f]")
@@ -72,12 +72,9 @@ _NONE = (0, 0)
 
 def commands(controls: str) -> list[Command]:
     """What a match of ``CONTROLS`` means, in order, without what was broken off."""
-    command = _usual(controls)
-    if command:
-        return [command]
     found: list[Command] = []
     for control in _EACH_CONTROL.findall(controls):
-        command = _usual(control)
+        command = usual_command(control)
         if command:
             found.append(command)
         elif control[1:2] == "[":
@@ -87,9 +84,9 @@ def commands(controls: str) -> list[Command]:
     return found
 
 
-def _usual(control: str) -> Command | None:
+def usual_command(control: str) -> Command | None:
     """A CSI sequence with up to two numbers, as nearly all are."""
-    if not 2 < len(control) < _LONG or control[:2] != "\x1b[" or not "@" <= control[-1] <= "~":  # noqa: PLR2004
+    if control[1:2] != "[" or len(control) > _LONG or not "@" <= control[-1] <= "~":
         return None
     digits = control[2:-1]
     if digits.isdigit():

@@ -101,6 +101,10 @@ class Cells:
 
     def encode(self, text: str) -> tuple[str, str]:
         """Printable ``text`` as cells, and the marks before its first cell, which belong to what is already there."""
+        if len(text) == _WITH_A_MARK:  # of these there are too many to remember
+            base, mark = _WIDTHS[ord(text[0])], _WIDTHS[ord(text[1])]
+            if mark[:1] == _MARK and base[:1] > _MARK:
+                return self._add_mark(base[0], text[1]) + base[1:], ""
         known = self._encoded.get(text)
         if known:
             return known
@@ -115,8 +119,6 @@ class Cells:
         cells = text.translate(_WIDTHS)
         if _MARK not in cells:
             return cells, ""
-        if len(text) == _WITH_A_MARK and cells[0] != _MARK:
-            return self._add_mark(cells[0], cells[-1]) + cells[1:-2], ""
         marks = ""
         if cells[0] == _MARK:
             leading = _LEADING_MARKS.match(cells)

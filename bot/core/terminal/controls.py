@@ -9,7 +9,7 @@ their docstrings give the names that manuals use (ECMA-48, and DEC's for the VT 
 from collections.abc import Callable
 from types import MappingProxyType
 
-from bot.core.terminal.ansi import RESET, Numbers, commands
+from bot.core.terminal.ansi import RESET, Numbers, commands, usual_command
 from bot.core.terminal.cells import WRAPPED, cut, rest
 from bot.core.terminal.screen import Screen
 
@@ -338,11 +338,19 @@ def _to_start(act: Action, numbers: Numbers) -> bool:
     return act is carriage_return or (act is to_column and numbers[0] <= 1)
 
 
+_ACTIONS = dict(ACTIONS)  # through the proxy it takes three times as long
+
+
 class _Programs(dict[str, Program]):
     """``program`` of all short matches, remembered within a bound."""
 
     def __missing__(self, controls: str) -> Program:
-        steps = program(controls)
+        command = usual_command(controls)
+        if command:
+            act = _ACTIONS.get(command[0])
+            steps = [(act, command[1])] if act else []
+        else:
+            steps = program(controls)
         if len(controls) <= _LONGEST_REMEMBERED:
             if len(self) >= _MOST_REMEMBERED:
                 self.clear()

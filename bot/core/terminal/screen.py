@@ -223,11 +223,17 @@ class Screen:
 
     def scroll_up(self, count: int) -> None:
         """Scroll the region. What leaves at the screen's top is kept, as in xterm."""
+        bottom = self.bottom
         if self.top:
             self.delete_rows(self.top, count)
+            return
+        if count > bottom:
+            count = bottom + 1
+        if bottom == self.rows - 1:
+            self._lines.extend(_BLANK * count)
         else:
-            end = len(self._lines) - self.rows + self.bottom + 1
-            self._lines[end:end] = [""] * min(count, self.bottom + 1)
+            end = len(self._lines) - self.rows + bottom + 1
+            self._lines[end:end] = _BLANK * count
 
     def delete_rows(self, first: int, count: int) -> None:
         """Delete rows; those below, up to the bottom margin, move up, and blank ones come in."""
