@@ -20,7 +20,8 @@ from typing import Self, get_args
 import aiohttp
 
 from bot.clock import Clock
-from bot.cloudcoding.events import Broken, Event, Unknown, interpret_run
+from bot.cloudcoding.body import Body
+from bot.cloudcoding.events import Broken, Event, Unknown, edges, interpret_run
 from bot.cloudcoding.problem import problem_in, shortened
 from bot.cloudcoding.request import GITHUB_URL, InvokeRequest
 from bot.core.sse import Run, SSEDecoder
@@ -87,12 +88,12 @@ class EventStream:
 
     def __init__(self, response: aiohttp.ClientResponse, idle: float, meter: Meter) -> None:
         self._meter = meter
-        self._content = response.content
+        self._content = Body.of(response)
         self._idle = idle
         self._loop = asyncio.get_running_loop()
         self._since: float | None = None  # when the wait for the next chunk began, while there is one
         self._watch = self._loop.call_later(idle, self._look)
-        self._decoder = SSEDecoder()
+        self._decoder = SSEDecoder(edges=edges)
         self._ended = False
         self._cut: UpstreamCut | None = None
         self._counts: Counter[type[Event]] = Counter()
@@ -158,7 +159,9 @@ class EventStream:
         self._watch.cancel()
 
     def _interpreted(self, runs: list[Run]) -> list[Event]:
-        events = [event for run in runs for event in interpret_run(run)]
+        events: list[Event] = []
+        for run in runs:
+            events += interpret_run(run)
         counts = Counter(map(type, events))
         for kind, count in counts.items():
             self._counts[kind] += count

@@ -15,6 +15,7 @@ from bot.cloudcoding.events import (
     Stdout,
     ThreadNamed,
     Unknown,
+    edges,
     interpret,
     interpret_run,
 )
@@ -349,13 +350,34 @@ ODD = [
     *(b'{"event": "updates", "data": [{}', b"{}]}", b'{"event": "updates", "data": [null', b"null]}"),
     *(b'{"event": "updates", "data": \n{"thread_id": "t"}}', b'{"event": "error", "data": {"error": "no"}}'),
 ]
+BARE = [odd[1:-1] for odd in ODD if odd.startswith(b"{") and odd.endswith(b"}")]
 PAYLOADS = st.lists(
-    st.sampled_from([*USUAL[:2], *ODD, b'{"task_name": "a", "stdout": "1"}', b'{"stdout": "2"}'])
+    st.sampled_from([*USUAL[:2], *ODD, *BARE, b'{"task_name": "a", "stdout": "1"}', b'{"stdout": "2"}'])
 )
 
 
 @settings(max_examples=500, deadline=None)
 @given(name=st.sampled_from(["message", "custom", "updates", "error"]), payloads=PAYLOADS)
+@example(
+    "message", [b'"event": "custom", "data": {"stdout": "a"}', b'"event": "custom", "data": {"stdout": "b"}']
+)
+@example("message", [b'"event": "updates", "data": [{', b'}], "a": {'])
+@example(
+    "message",
+    [b'"event": "custom", "data":', b'"stdout": "a"}', b'"event": "custom", "data": {"stdout": "b"}'],
+)
+@example(
+    "message", [b'"event": "custom", "data": {"stdout": "a"}},{"event": "custom", "data": {"stdout": "b"}']
+)
+@example(
+    "message",
+    [b'"event": "custom", "data": {"stdout": "a"}} {"event": "custom", "data": {"stdout": "b"}', b""],
+)
+@example("custom", [b'"stdout": "a"} {"stdout": "b"', b'"stdout": "a', b'"'])
+@example(
+    "custom",
+    [b'"stdout": "a"', b'"stdout": "b"', b'"task_name": "c"', b'"task_name": "\\u0007", "stdout": "c"'],
+)
 @example("message", [b'{"event": "custom", "data": {"stdout": "a', b'b"}}'])
 @example("message", [b'{"event": "updates", "data": [{}', b"{}]}", b"null,null"])
 @example("message", [b'{"event": "updates", "data": [null', b"null]}", b"null,null"])
@@ -365,6 +387,10 @@ PAYLOADS = st.lists(
 def test_many_events_together_say_what_they_say_one_by_one(name: str, payloads: list[bytes]) -> None:
     run = Run(name, payloads)
     assert interpret_run(run) == one_by_one(run)
+    middles = [payload for payload in payloads if b"\n" not in payload]
+    for first, last in ((b"{", b"}"), (b'{"event": "custom", "data": {', b"}}")):
+        alike = Run(name, middles, first=first, last=last)
+        assert not middles or interpret_run(alike) == one_by_one(alike)
 
 
 @given(odd=st.lists(st.tuples(st.integers(0, 80), st.sampled_from(ODD)), max_size=3))
@@ -372,9 +398,10 @@ def test_an_odd_event_among_many_costs_only_itself(odd: list[tuple[int, bytes]])
     payloads = USUAL + USUAL
     for at, payload in odd:
         payloads.insert(at, payload)
-    run = Run("message", payloads)
-    said = interpret_run(run)
-    assert said == one_by_one(run)
+    decoder = SSEDecoder(edges=edges)
+    runs = decoder.feed_runs(b"".join(b"data: %b\n\n" % payload.replace(b"\n", b" ") for payload in payloads))
+    said = [said for run in runs for said in interpret_run(run)]
+    assert said == [said for run in runs for said in one_by_one(run)]
     assert [one for one in said if isinstance(one, Stdout) and one.task == "a" and one.text.isdigit()] == [
         Stdout("a", str(number)) for number in [*range(40), *range(40)]
     ]
@@ -385,7 +412,13 @@ def test_an_odd_event_among_many_costs_only_itself(odd: list[tuple[int, bytes]])
     events=st.lists(
         st.tuples(st.sampled_from([b"", b"event: custom\n", b"event: updates\n"]), st.sampled_from(ODD))
     ),
-    usual=st.sampled_from([b"data: %b\n\n" % USUAL[0], b'event: custom\ndata: {"stdout": "x"}\n\n']),
+    usual=st.sampled_from(
+        [
+            b"data: %b\n\n" % USUAL[0],
+            b'data:{"event":"custom","data":{"stdout":"y"}}\n\n',
+            b'event: custom\ndata: {"stdout": "x"}\n\n',
+        ]
+    ),
     cuts=st.lists(st.integers(0, 2000), max_size=6),
 )
 def test_any_cut_of_any_mixture_says_the_same(
@@ -395,9 +428,9 @@ def test_any_cut_of_any_mixture_says_the_same(
         usual * 3 + name + b"".join(b"data: %b\n" % line for line in data.split(b"\n")) + b"\n"
         for name, data in events
     )
-    edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
-    decoder, whole = SSEDecoder(), SSEDecoder()
-    runs = [run for a, b in pairwise(edges) for run in decoder.feed_runs(stream[a:b])]
+    at = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
+    decoder, whole = SSEDecoder(edges=edges), SSEDecoder()
+    runs = [run for a, b in pairwise(at) for run in decoder.feed_runs(stream[a:b])]
     expected = [
         said
         for line in stream.splitlines(keepends=True)

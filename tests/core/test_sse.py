@@ -202,23 +202,40 @@ PIECES = st.sampled_from(
     [
         *(b"\n", b"\r", b"\r\n", b"\n\n", b"\xef\xbb\xbf", b"\x00", b" ", b":", b"x", b"\xff"),
         *(b"data", b"data:", b"data: ", b"data: y\n\n", b"event: ", b"event: e\ndata: z\n\n"),
+        *(
+            b"data: {y}\n\n",
+            b"data:{z}\n\n",
+            b"event: e\ndata: {{}}\n\n",
+            b"data: {{x}}\n\n",
+            b"{",
+            b"}",
+            b"}\n\n",
+        ),
         *(b": note", b"id: ", b"id: 4\n", b"retry: ", b"retry: 12\n", b"\xf0\x9f\x8e\x89", b"long" * 8),
     ]
 )
 STREAMS = st.lists(PIECES, max_size=40).map(b"".join)
 
 
+def two_bytes_each(data: bytes) -> tuple[bytes, bytes]:
+    return (data[:2], data[-2:]) if len(data) > 3 else (data[:1], data[-1:])
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     stream=STREAMS, cuts=st.lists(st.integers(0, 300), max_size=12), limit=st.sampled_from([8, 30, 10_000])
 )
+@example(stream=b"data: {x}\n\ndata: {\n\ndata: }\n\ndata: {y}\n\n", cuts=[], limit=10_000)
+@example(stream=b"data: {x}\n\ndata: {a}\nb}\n\ndata: {y}\n\nevent: e\ndata: {z}\n\n", cuts=[], limit=10_000)
+@example(stream=b"data: {{x}}\n\nid: 4\ndata: {{\n\ndata: {{y}}\n\ndata: {}\n\n", cuts=[11], limit=10_000)
+@example(stream=b"data: {x}\n\ndata:  {y}\n\ndata:{z}\n\ndata: {x}\n\n", cuts=[], limit=10_000)
 @example(stream=b"data: a\r\n\r\ndata: b\r\n\r\n", cuts=[8, 10], limit=30)
 @example(stream=b"\n\ndata: a\n\n\n\ndata: b\n\n", cuts=[], limit=30)
 def test_any_cut_gives_what_a_plain_reading_gives(stream: bytes, cuts: list[int], limit: int) -> None:
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
-    decoder = SSEDecoder(limit)
-    events = [event for a, b in itertools.pairwise(edges) for event in decoder.feed(stream[a:b])]
-    assert (events, decoder.dropped) == reference(stream, limit)
+    for decoder in (SSEDecoder(limit), SSEDecoder(limit, two_bytes_each)):
+        events = [event for a, b in itertools.pairwise(edges) for event in decoder.feed(stream[a:b])]
+        assert (events, decoder.dropped) == reference(stream, limit)
 
 
 @settings(max_examples=150, deadline=None)
