@@ -51,9 +51,9 @@ def _serve(_: argparse.Namespace) -> int:
 
 def _worker(_: argparse.Namespace) -> int:
     from bot.app import serve  # noqa: PLC0415  as above
-    from bot.settings import load  # noqa: PLC0415  as above
+    from bot.settings import load, port_is_own  # noqa: PLC0415  as above
 
-    return asyncio.run(serve(load(), web=False))
+    return asyncio.run(serve(load(), web=False, pages=port_is_own()))
 
 
 def _migrate(_: argparse.Namespace) -> int:

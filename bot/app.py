@@ -18,6 +18,7 @@ from bot.assembly import assemble
 from bot.clock import Clock
 from bot.core.redact import Secrets
 from bot.errors import StoreUnavailable
+from bot.meter import Meter
 from bot.runs.editor import Editor
 from bot.runs.queue import Queue
 from bot.runs.supervisor import Supervisor
@@ -40,7 +41,7 @@ DAY = 86_400.0
 
 @dataclass(slots=True)
 class Bot:
-    """A bot that is up; ``port`` is where it listens."""
+    """A bot that is up; ``port`` is where it listens, 0 where it doesn't."""
 
     port: int
     queue: Queue
@@ -58,17 +59,20 @@ class Bot:
 
 @asynccontextmanager
 async def running_bot(
-    settings: Settings, clock: Clock | None = None, *, web: bool = True
+    settings: Settings, clock: Clock | None = None, *, web: bool = True, pages: bool = True
 ) -> AsyncIterator[Bot]:
     """The whole bot, from its database to its port; leaving the context takes all of it down.
 
-    Without ``web`` it only executes runs, and hears nothing of Slack's. Raises StoreUnavailable, and SettingsError.
+    Without ``web`` it only executes runs, and hears nothing of Slack's; without ``pages`` it has no port either. Raises StoreUnavailable, and SettingsError.
     """
     clock = clock or Clock()
     async with AsyncExitStack() as stack:
         await prepare(settings.database_url)
         owner = f"{socket.gethostname()}-{randomness.token_hex(4)}"
-        store = await Store.open(settings.database_url, owner=owner, most_queued=settings.max_queued_runs)
+        meter = Meter()
+        store = await Store.open(
+            settings.database_url, owner=owner, most_queued=settings.max_queued_runs, meter=meter
+        )
         stack.push_async_callback(store.close)
         stack.push_async_callback(_leave, store)
         stack.push_async_callback(_last_writes, store)
@@ -78,18 +82,17 @@ async def running_bot(
         )
         supervisor = Supervisor()
         stack.push_async_callback(supervisor.close)
-        parts = assemble(
-            settings, clock, store, session, supervisor, works=settings.embedded_worker or not web
-        )
+        works = settings.embedded_worker or not web
+        parts = assemble(settings, clock, store, session, supervisor, meter=meter, works=works)
         await parts.keeper.join()
-        port = await open_port(settings, clock, parts, store, supervisor, stack) if web else 0
+        port = await open_port(settings, clock, parts, store, supervisor, stack, slack=web) if pages else 0
         if is_shared(settings.database_url):
             from bot.dispatch.signs import listen  # noqa: PLC0415  the driver, which a file has no use for
 
             listening = listen(dialect.connecting(settings.database_url), owner, parts.bus.wake)
             supervisor.start("signs", listening, endless=True)
         for name, work in (
-            ("heartbeat", heartbeat(parts.meter.loop_lag)),
+            ("heartbeat", heartbeat(meter.loop_lag)),
             ("editor", parts.editor.run()),
             ("shares", parts.shares.run()),
             ("output", store.output.run()),
@@ -128,10 +131,11 @@ async def _last_writes(store: Store) -> None:
         await store.output.flush()
 
 
-async def serve(settings: Settings, *, web: bool = True) -> int:
+async def serve(settings: Settings, *, web: bool = True, pages: bool = True) -> int:
     """Run until SIGTERM or SIGINT, then drain; a second signal ends at once. Returns the exit status.
 
-    Without ``web`` as a worker, for which the processes need a database that they can share.
+    Without ``web`` as a worker, for which the processes need a database that they can share, and which has no port
+    without ``pages``.
     """
     if not web and not is_shared(settings.database_url):
         raise StoreUnavailable(
@@ -149,7 +153,9 @@ async def serve(settings: Settings, *, web: bool = True) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, on_signal)
     try:
-        async with running_bot(settings, web=web) as bot:
+        async with running_bot(settings, web=web, pages=pages) as bot:
+            if not pages:
+                log.info("bot.no_port", reason="PORT is not set in the environment")
             memory.settle()
             bot.supervisor.start("tidy", memory.tidy(lambda: bot.queue.running), endless=True)
             await asked.wait()

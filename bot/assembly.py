@@ -84,9 +84,13 @@ def assemble(
     session: aiohttp.ClientSession,
     supervisor: Supervisor,
     *,
+    meter: Meter,
     works: bool,
 ) -> Parts:
-    """All parts of one process, which executes runs where it ``works``; nothing of them has begun yet."""
+    """All parts of one process, which executes runs where it ``works``; nothing of them has begun yet.
+
+    Everything is counted in ``meter``.
+    """
     secrets = Secrets(settings.secret_values())
     client = AsyncWebClient(
         token=settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None,
@@ -96,10 +100,11 @@ def assemble(
         retry_handlers=[],
     )
     identity = Identity(client)
-    meter = Meter()
     precedence = Precedence()
     messenger = SlackMessenger(client, session, clock)
-    editor = Editor(MeteredPoster(messenger, meter), clock, lull=precedence.lull)
+    poster = MeteredPoster(messenger, meter)
+    editor = Editor(poster, clock, lull=precedence.lull)
+    editor.on_skipped = poster.skipped
     board = Board(editor, secrets)
     reactions = Reactions(messenger, supervisor)
     default_repo = settings.cloudcoding_default_repo
@@ -168,7 +173,7 @@ def assemble(
     )
     defaults = Options(repo=default_repo)
     commands = Commands(store, queue, admission, supervisor, summaries, clock, default_repo, about.readme())
-    answers = Answers(store, queue, admission, supervisor, clock)
+    answers = Answers(store, queue, admission, supervisor, clock, meter)
     intake = Intake(store, queue, admission, commands, answers, supervisor, clock, defaults)
     edits = Edits(
         store,

@@ -5,7 +5,7 @@ One :class:`Meter` for each bot, made by the composition root and handed to the 
 """
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -44,7 +44,7 @@ class Meter:
     waited: Spread = field(default_factory=_slow)  # from a run's being taken on to its start
     calls: Counter[tuple[str, str]] = field(
         default_factory=Counter
-    )  # of the editor: post, find or update, and outcome
+    )  # of the editor: post, find or update, and outcome; skipped: Slack had that frame already
     call: Spread = field(default_factory=_quick)  # how long one took
     staleness: Spread = field(
         default_factory=_slow
@@ -52,4 +52,9 @@ class Meter:
     events: Counter[str] = field(default_factory=Counter)  # of the service, by what they are
     answers: Counter[str] = field(default_factory=Counter)  # of the service to requests, by status
     answer: Spread = field(default_factory=_slow)  # from a request to its answer's headers
+    duplicates: int = 0  # requests that Slack delivered again, and that were claimed before
+    database: defaultdict[str, Spread] = field(
+        default_factory=lambda: defaultdict(_quick)
+    )  # how long transactions took, with their wait, by kind
+    database_failures: int = 0  # transactions that came to nothing, because the database was away or too slow
     loop_lag: Spread = field(default_factory=_quick)  # how late the event loop woke its heartbeat

@@ -1,6 +1,7 @@
-"""The port: Slack's requests or its Socket Mode, health and metrics."""
+"""The port: Slack's requests or its Socket Mode, health and metrics; of a worker the latter two."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from aiohttp import web
@@ -14,8 +15,9 @@ from bot.slack.bolt import bolt_app
 from bot.slack.endpoint import MAX_BODY, slack_endpoint
 from bot.slack.socket_mode import SocketMode
 from bot.store.store import Store
+from bot.web.census import Census
 from bot.web.metrics import make_registry
-from bot.web.pages import make_web
+from bot.web.pages import Handler, make_web
 
 HANG_UP = 0.5  # seconds for requests that are being answered while the port closes
 
@@ -27,41 +29,15 @@ async def open_port(
     store: Store,
     supervisor: Supervisor,
     stack: AsyncExitStack,
+    *,
+    slack: bool,
 ) -> int:
-    """Open the port, and begin to connect in Socket Mode; returns the port."""
-    bolt = bolt_app(
-        parts.client,
-        identity=parts.identity,
-        messenger=parts.messenger,
-        intake=parts.intake,
-        edits=parts.edits,
-        suggestions=parts.suggestions,
-        whole_text=parts.commands,
-        forms=parts.forms,
-        home_tabs=parts.home_tabs,
-        settings_form=parts.settings_form,
-    )
-    endpoint, socket_mode = None, None
-    if settings.slack_app_token is not None:
-        token = settings.slack_app_token.get_secret_value()
-        socket_mode = SocketMode(bolt, parts.client, token, clock, parts.precedence)
-    elif settings.slack_signing_secret is not None:
-        secret = settings.slack_signing_secret.get_secret_value()
-        endpoint = slack_endpoint(bolt, secret, clock, parts.precedence)
-
-    async def readiness() -> str:
-        if parts.queue.draining:
-            return "draining"
-        try:
-            await store.ping(1.0)
-        except StoreUnavailable:
-            return "the database does not answer"
-        if not parts.identity.problem and socket_mode is not None and not await socket_mode.connected():
-            return "the connection to Slack is not up"
-        return parts.identity.problem
-
-    registry = make_registry(parts.meter, lambda: parts.queue.running)
-    application = make_web(endpoint, readiness, registry, max_body=MAX_BODY)
+    """Open the port, and begin to connect in Socket Mode; returns the port. Without ``slack`` nothing of Slack's arrives."""
+    endpoint, socket_mode = _from_slack(settings, clock, parts) if slack else (None, None)
+    readiness = _readiness(parts, store, socket_mode)
+    census = Census(store.queue.counts, clock)
+    registry = make_registry(parts.meter, census, lambda: parts.queue.running)
+    application = make_web(endpoint, readiness, registry, census, max_body=MAX_BODY)
     runner = web.AppRunner(
         application,
         access_log=None,
@@ -77,6 +53,46 @@ async def open_port(
         stack.push_async_callback(socket_mode.close)
         supervisor.start("socket mode", socket_mode.run(), endless=True)
     return int(runner.addresses[0][1])
+
+
+def _from_slack(settings: Settings, clock: Clock, parts: Parts) -> tuple[Handler | None, SocketMode | None]:
+    """The way by which Slack's requests arrive: one of the two."""
+    bolt = bolt_app(
+        parts.client,
+        identity=parts.identity,
+        messenger=parts.messenger,
+        intake=parts.intake,
+        edits=parts.edits,
+        suggestions=parts.suggestions,
+        whole_text=parts.commands,
+        forms=parts.forms,
+        home_tabs=parts.home_tabs,
+        settings_form=parts.settings_form,
+    )
+    if settings.slack_app_token is not None:
+        token = settings.slack_app_token.get_secret_value()
+        return None, SocketMode(bolt, parts.client, token, clock, parts.precedence)
+    if settings.slack_signing_secret is not None:
+        secret = settings.slack_signing_secret.get_secret_value()
+        return slack_endpoint(bolt, secret, clock, parts.precedence), None
+    return None, None
+
+
+def _readiness(parts: Parts, store: Store, socket_mode: SocketMode | None) -> Callable[[], Awaitable[str]]:
+    """What keeps the process from working, asked for each time."""
+
+    async def readiness() -> str:
+        if parts.queue.draining:
+            return "draining"
+        try:
+            await store.ping(1.0)
+        except StoreUnavailable:
+            return "the database does not answer"
+        if not parts.identity.problem and socket_mode is not None and not await socket_mode.connected():
+            return "the connection to Slack is not up"
+        return parts.identity.problem
+
+    return readiness
 
 
 async def _hang_up(runner: web.AppRunner) -> None:

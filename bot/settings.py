@@ -5,6 +5,7 @@ sentence "PORT should be …": they make the lines for what is missing or wrong.
 because a secret may have been pasted into the wrong variable.
 """
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -236,6 +237,11 @@ def load(env_file: Path | str | None = ".env") -> Settings:
     except UnicodeDecodeError:
         problem = f"{env_file} is not a text file in UTF-8."
     raise errors.SettingsError([problem])
+
+
+def port_is_own() -> bool:
+    """Whether the environment itself says where this process listens, not a file that processes of a machine share."""
+    return any(value.strip() for name, value in os.environ.items() if name.upper() == "PORT")
 
 
 def _missing(given: dict[str, Any]) -> list[str]:

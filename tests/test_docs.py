@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from bot import __version__, words
 from bot.__main__ import main
@@ -22,6 +24,7 @@ from bot.runs.ports import Reaction
 from bot.settings import Settings, load
 from bot.simulator.agent.faults import fault_in
 from bot.store.output import OutputWriter
+from tests.support.cloudcoding import Say
 from tests.support.world import world
 
 ROOT = Path(__file__).parents[1]
@@ -216,6 +219,23 @@ def test_the_figures_are_the_codes() -> None:
     assert f"the last {ROWS} lines or {CHARS:,} characters" in limits
     cap = inspect.signature(OutputWriter).parameters["cap"].default
     assert f"{cap // 2**20} MiB" in limits
+
+
+async def test_the_metrics_are_those_that_are_shown(tmp_path: Path) -> None:
+    async with world(tmp_path) as it, it.running() as bot, aiohttp.ClientSession() as session:
+        it.serve(Say("All done."))
+        await it.code("say hello")
+        await it.shows(await it.root(), "Done")
+        async with session.get(f"http://127.0.0.1:{bot.port}/metrics") as answer:
+            families = list(text_string_to_metric_families(await answer.text()))
+    shown = set()
+    for family in families:
+        ending = {"counter": "_total"}.get(family.type, "")
+        labels = ",".join(name for name in family.samples[0].labels if name != "le")
+        shown.add(family.name + ending + (f"{{{labels}}}" if labels else ""))
+    ours = {name for name in shown if name.startswith("bot_")}
+    assert set(first_code(table("Metrics", "metric"))) - {"process_*"} == ours
+    assert all(name.startswith("process_") for name in shown - ours)
 
 
 # What is seen

@@ -12,6 +12,7 @@ from bot.core.command import UsageError, parse, parse_reply
 from bot.core.slacktext import plain
 from bot.core.text import escape
 from bot.errors import QueueFull, StoreUnavailable
+from bot.meter import Meter
 from bot.model import Attachment, Audience
 from bot.runs.admission import Admission
 from bot.runs.ports import Notice
@@ -54,6 +55,7 @@ class Answers:
     admission: Admission
     supervisor: Supervisor
     clock: Clock
+    meter: Meter
 
     def start(self, name: str, request: Request, work: Coroutine[Any, Any, object]) -> None:
         """Do ``work`` in the background; where it fails, its author is told, and the log has it once."""
@@ -114,8 +116,20 @@ class Answers:
 
     async def say_once(self, request: Request, text: str, *, open_form: bool = False) -> None:
         """The same, for what Slack may deliver again. A command it doesn't, so that its mistakes need no database."""
-        if request.ts is None or await self.store.claims.claim(request.claim, self.clock.wall()):
+        if request.ts is None or await self.claim(request):
             self.say(request, text, open_form=open_form)
+
+    async def claim(self, request: Request) -> bool:
+        """Whether the request is to be handled now; false: it was, when Slack delivered it before."""
+        claimed = await self.store.claims.claim(request.claim, self.clock.wall())
+        if not claimed:
+            self.duplicate()
+        return claimed
+
+    def duplicate(self) -> None:
+        """Slack delivered again what was handled already."""
+        log.info("intake.duplicate")
+        self.meter.duplicates += 1
 
     def complaint(self, request: Request, names: Collection[str] | None = None) -> str:
         """What is wrong with a request, with the thread's task ``names`` where it is a reply.

@@ -73,6 +73,7 @@ class Editor:
         self._held = False
         self.permitted: Callable[[], bool] = lambda: True
         self.on_limited: Callable[[str, float], None] = lambda _lane, _seconds: None
+        self.on_skipped: Callable[[], None] = lambda: None
 
     def open(
         self,
@@ -230,6 +231,7 @@ class Editor:
             return None
         if frame is None:
             self._scheduler.skipped(message, self._now())
+            self.on_skipped()
             if message.ended:
                 self._drop(message)
         return frame

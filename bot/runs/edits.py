@@ -72,7 +72,7 @@ class Edits:
             asked = await self._read(request.text, run)
             if run.state is RunState.QUEUED:
                 await self._while_it_waits(request, run, asked)
-            elif await self.store.claims.claim(request.claim, self.clock.wall()):
+            elif await self.answers.claim(request):
                 self.answers.start(
                     f"offer {run.id}", replace(request, run=run.id), self._offer(request, run, asked)
                 )

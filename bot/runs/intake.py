@@ -245,7 +245,7 @@ class Intake:
             self.supervisor.start("look after a request", self._look_after(request, now))
             raise
         if run is None:
-            log.info("intake.duplicate")
+            self.answers.duplicate()
         else:
             self._admit(request, run)
 
@@ -274,7 +274,7 @@ class Intake:
 
     async def _once(self, request: Request, work: Work) -> None:
         """Do what a command or a control word asks, unless that was done for an earlier delivery."""
-        if await self.store.claims.claim(request.claim, self.clock.wall()):
+        if await self.answers.claim(request):
             self.answers.start("control", request, work())
 
     async def _stop_thread(self, request: Request, conversation: Conversation) -> None:

@@ -33,6 +33,10 @@ class MeteredPoster:
         """That message, showing ``frame`` from now on."""
         await self._counted("update", self.inner.update(place, ref, frame))
 
+    def skipped(self) -> None:
+        """A message was due, and Slack had what it shows already."""
+        self.meter.calls["update", "skipped"] += 1
+
     async def _counted(self, call: str, work: Awaitable[T]) -> T:
         begun, outcome = time.monotonic(), "failed"
         try:

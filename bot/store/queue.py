@@ -57,6 +57,11 @@ _UNENDED = (
     .where(runs.c.state.in_([RunState.RUNNING, RunState.QUEUED]), runs.c.workspace == bindparam("of"))
     .order_by(runs.c.rank, runs.c.seq)
 )
+_COUNTS = (
+    select(runs.c.state, func.count())
+    .where(runs.c.state.in_([RunState.RUNNING, RunState.QUEUED]))
+    .group_by(runs.c.state)
+)
 
 
 class Queue:
@@ -76,6 +81,15 @@ class Queue:
 
         def find(connection: Connection) -> list[Unended]:
             return [Unended(*row) for row in connection.execute(_UNENDED, {"of": workspace})]
+
+        return await self._database.read(find)
+
+    async def counts(self) -> dict[RunState, int]:
+        """How many runs wait and how many are going on, in all workspaces and processes."""
+
+        def find(connection: Connection) -> dict[RunState, int]:
+            none = {RunState.QUEUED: 0, RunState.RUNNING: 0}
+            return none | {state: count for state, count in connection.execute(_COUNTS)}  # noqa: C416  rows aren't pairs to mypy
 
         return await self._database.read(find)
 

@@ -6,6 +6,7 @@ from random import Random, SystemRandom
 from typing import Self, TypeVar
 
 from bot.errors import StoreUnavailable
+from bot.meter import Meter
 from bot.store import sweep
 from bot.store.channels import Channels
 from bot.store.claims import Claims
@@ -14,6 +15,7 @@ from bot.store.database import Database, Work
 from bot.store.dispatching import Dispatching
 from bot.store.ends import Ends
 from bot.store.live import Live
+from bot.store.metered import MeteredDatabase
 from bot.store.opening import file_of, open_database
 from bot.store.orders import Orders
 from bot.store.output import OutputWriter
@@ -60,16 +62,19 @@ class Store:
         random: Random | None = None,
         patience: float = 2.0,
         most_queued: int | None = None,
+        meter: Meter | None = None,
     ) -> Self:
         """Open the database at ``url``, such as ``sqlite:///bot.db``, whose schema ``migrate`` made.
 
         ``sqlite://`` is an empty one in memory. ``owner`` is this process's name among those that share the database;
         without one it owns nothing, and what it writes is not refused for want of that. ``random`` chooses run ids (the
         system's, where not given); ``patience`` is how long, in seconds, another process's lock is waited for;
-        ``most_queued`` is how many runs may wait in one workspace. Raises StoreUnavailable, and SettingsError where
+        ``most_queued`` is how many runs may wait in one workspace; ``meter`` counts how long everything takes. Raises StoreUnavailable, and SettingsError where
         ``url`` is of no known kind.
         """
         database = await open_database(url, patience=patience)
+        if meter is not None:
+            database = MeteredDatabase(database, meter)
         return cls(database, random or SystemRandom(), owner, file_of(url), most_queued)
 
     async def close(self) -> None:

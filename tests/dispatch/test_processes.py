@@ -7,11 +7,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bot.errors import StoreUnavailable
 from bot.simulator.slack import Message
 from tests.scenarios.test_home import home_shows, opened
+from tests.scenarios.test_metrics import metrics
 from tests.scenarios.test_process import Process
 from tests.store import databases
 from tests.store.databases import Schema
@@ -205,6 +207,53 @@ async def test_a_tab_follows_what_another_process_does(bots: World) -> None:
         await home_shows(bots, tab, "Running")
         go_on.set()
         await home_shows(bots, tab, "Done")
+
+
+async def page(port: int, path: str) -> tuple[int, str]:
+    url = f"http://127.0.0.1:{port}{path}"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_a_worker_has_pages_of_its_own_and_nothing_for_slack(bots: World) -> None:
+    async with bots.running(EMBEDDED_WORKER="false") as web, bots.running(web=False) as worker:
+        root = await begun(bots, "fix it")
+        assert await page(worker.port, "/healthz") == (200, '{"status": "alive"}')
+        assert (await page(worker.port, "/slack/events"))[0] == 404
+        await bots.slack.wait_for(lambda: bots.slack.counts["auth.test"] == 2)
+        assert await page(worker.port, "/readyz") == (200, '{"status": "ready"}')
+        here, there = await metrics(web.port), await metrics(worker.port)
+        assert (here["bot_runs_running",], there["bot_runs_running",]) == (0, 1)
+        assert here["bot_runs", "running"] == there["bot_runs", "running"] == 1
+        assert (here["bot_run_wait_seconds_count",], there["bot_run_wait_seconds_count",]) == (0, 1)
+        draining = asyncio.create_task(worker.drain(0.0))
+        await bots.shows(root, "Interrupted")
+        assert await page(worker.port, "/readyz") == (503, '{"status": "not ready", "reason": "draining"}')
+        await draining
+
+
+async def test_a_worker_listens_only_where_its_own_environment_names_the_port(
+    bots: World, tmp_path: Path
+) -> None:
+    environment = {name: value for name, value in bots.environment.items() if name != "PORT"}
+    async with bots.running() as web:
+        (tmp_path / ".env").write_text(f"PORT={web.port}\n")  # which serve has, on the same machine
+        worker = await Process.start(environment, tmp_path, "worker")
+        try:
+            assert (await worker.logged("bot.no_port"))["reason"] == "PORT is not set in the environment"
+            assert (await worker.logged("bot.started"))["port"] == 0
+            worker.send(signal.SIGTERM)
+            assert await worker.ended() == 0
+        finally:
+            await finished(worker)
+        another = await Process.start({**environment, "PORT": str(web.port)}, tmp_path, "worker")
+        try:
+            assert await another.ended() == 1
+        finally:
+            await finished(another)
+        (line,) = [line for line in another.lines if line["level"] == "error"]
+        assert str(web.port) in line["error"]
+        assert not another.errors
 
 
 @pytest.mark.slow

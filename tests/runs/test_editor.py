@@ -279,6 +279,24 @@ async def test_equal_frames_cost_nothing() -> None:
 
 
 @virtual_time
+async def test_equal_frames_are_counted_as_skipped() -> None:
+    screen, skipped = Screen("same"), 0
+
+    def count() -> None:
+        nonlocal skipped
+        skipped += 1
+
+    async with running(FakeSlack()) as editor:
+        editor.on_skipped = count
+        message = editor.open(PLACE, screen, ref=POSTED)
+        for _ in range(3):
+            message.touch()
+            await asyncio.sleep(2)
+        assert await message.finish()
+    assert skipped == 3
+
+
+@virtual_time
 async def test_equal_frames_leave_the_whole_burst_to_others() -> None:
     slack = FakeSlack()
     async with running(slack) as editor:

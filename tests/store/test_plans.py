@@ -172,6 +172,7 @@ async def _a_days_work(store: Store) -> None:
     await store.runs.add_task(first.id, "extra")
     await store.queue.listing(None)
     await store.queue.listing("T1")
+    await store.queue.counts()
     await store.queue.place(waiting)
     await store.queue.place(await taken(store))
     await store.conversations.get(first.conversation)

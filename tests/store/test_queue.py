@@ -26,6 +26,15 @@ async def test_the_listing_is_of_one_workspace_or_of_all(store: Store) -> None:
     assert [run.id for run in await store.queue.listing("T1")] == [one.id, three.id]
 
 
+async def test_what_has_not_ended_is_counted_by_state(store: Store) -> None:
+    assert await store.queue.counts() == {RunState.QUEUED: 0, RunState.RUNNING: 0}
+    await reply(store, await running(store))
+    await taken(store, asked(workspace="T2"))
+    ended = await running(store)
+    await store.runs.end(ended.id, RunState.DONE, NOW)
+    assert await store.queue.counts() == {RunState.QUEUED: 2, RunState.RUNNING: 1}
+
+
 async def test_places(store: Store) -> None:
     busy = await running(store)
     behind = [await reply(store, busy) for _ in range(2)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,13 +11,18 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import __version__
+from bot.clock import Clock
+from bot.core.run import RunState
+from bot.errors import StoreUnavailable
 from bot.meter import Meter
+from bot.web.census import KEPT, Census
 from bot.web.heartbeat import heartbeat
 from bot.web.metrics import make_registry
 from bot.web.pages import make_web
 from tests.support.vtime import virtual_time
 
 Client = TestClient[web.Request, web.Application]
+Count = Callable[[], Awaitable[Mapping[RunState, int]]]
 
 
 @asynccontextmanager
@@ -25,12 +30,18 @@ async def serving(
     problem: str = "",
     slack: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None,
     meter: Meter | None = None,
+    count: Count | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Client]:
     async def readiness() -> str:
         return problem
 
-    registry = make_registry(meter or Meter(), lambda: 3)
-    application = make_web(slack, readiness, registry, max_body=100)
+    async def few() -> Mapping[RunState, int]:
+        return {RunState.QUEUED: 2, RunState.RUNNING: 5}
+
+    census = Census(count or few, clock or Clock())
+    registry = make_registry(meter or Meter(), census, lambda: 3)
+    application = make_web(slack, readiness, registry, census, max_body=100)
     async with TestClient(TestServer(application)) as client:
         yield client
 
@@ -79,12 +90,68 @@ async def test_what_was_counted_is_shown() -> None:
     meter.calls["update", "limited"] += 1
     meter.events["stdout"] += 5
     meter.answers["503"] += 1
+    meter.duplicates += 4
+    meter.database["read"].add(0.003)
+    meter.database["read"].add(9)
+    meter.database_failures += 1
     async with serving(meter=meter) as client:
         shown = await samples(client)
     assert shown["bot_runs_ended_total", "done"] == 2
     assert shown["bot_edits_total", "update", "limited"] == 1
     assert shown["bot_events_total", "stdout"] == 5
     assert shown["bot_upstream_answers_total", "503"] == 1
+    assert shown["bot_claims_refused_total",] == 4
+    assert shown["bot_database_seconds_count", "read"] == 2
+    assert shown["bot_database_seconds_bucket", "read", "0.005"] == 1
+    assert shown["bot_database_failures_total",] == 1
+
+
+class Counting:
+    """A database that says how many runs there are, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.trouble: Exception | None = None
+        self.hangs = False
+
+    async def __call__(self) -> Mapping[RunState, int]:
+        self.asked += 1
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.trouble is not None:
+            raise self.trouble
+        return {RunState.QUEUED: self.asked, RunState.RUNNING: 0}
+
+
+async def test_the_runs_of_all_processes_are_counted_once_in_a_while() -> None:
+    count, now = Counting(), 1000.0
+    async with serving(count=count, clock=Clock(monotonic=lambda: now)) as client:
+        for _ in range(2):
+            shown = await samples(client)
+            assert shown["bot_runs", "queued"] == 1
+            assert shown["bot_runs", "running"] == 0
+        await asyncio.gather(*(samples(client) for _ in range(3)))
+        assert count.asked == 1
+        now += KEPT
+        await asyncio.gather(*(samples(client) for _ in range(3)))
+        assert (await samples(client))["bot_runs", "queued"] == count.asked == 2
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_without_the_database_there_are_all_other_figures(hangs: bool) -> None:
+    count, now = Counting(), 1000.0
+    async with serving(count=count, clock=Clock(monotonic=lambda: now)) as client:
+        await samples(client)
+        now += KEPT
+        count.trouble, count.hangs = StoreUnavailable("away"), hangs
+        for _ in range(2):
+            shown = await samples(client)
+            assert ("bot_runs", "queued") not in shown
+            assert shown["bot_runs_running",] == 3
+        assert count.asked == 2
+        now += KEPT
+        count.trouble, count.hangs = None, False
+        assert (await samples(client))["bot_runs", "queued"] == 3
 
 
 async def test_a_spread_is_a_histogram() -> None:
