@@ -53,6 +53,25 @@ async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
     await connection.commit()
 
 
+async def _gone(working: asyncio.Task[None]) -> None:
+    """Wait until what was cancelled has ended, since it takes leave of the database; raises what it failed with.
+
+    Also where the caller is cancelled meanwhile, as when the process ends; that is raised then.
+    """
+    until = asyncio.get_running_loop().time() + PATIENCE
+    insisted: asyncio.CancelledError | None = None
+    while not working.done() and (left := until - asyncio.get_running_loop().time()) > 0:
+        try:
+            await asyncio.wait({working}, timeout=left)
+        except asyncio.CancelledError as error:
+            insisted = error
+    failure = working.exception() if working.done() and not working.cancelled() else None
+    if insisted is not None:
+        raise insisted
+    if failure is not None:
+        raise failure
+
+
 class JobWorker:
     """Calls ``start`` with a run and its job for each job that it fetches, one after another, where there is ``vacancy``.
 
@@ -107,9 +126,7 @@ class JobWorker:
             finally:
                 for task in (working, *ending):
                     task.cancel()
-                await asyncio.gather(*ending, return_exceptions=True)
-                with suppress(asyncio.CancelledError):
-                    await working
+                await _gone(working)
 
     async def _fetch(self, app: App) -> None:
         await self._vacancy()

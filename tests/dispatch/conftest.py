@@ -9,7 +9,9 @@ from bot.store.store import Store
 from tests.store import databases
 from tests.store.databases import Schema
 
-collect_ignore = [] if databases.server() else ["test_jobs.py", "test_migration.py", "test_processes.py"]
+collect_ignore = (
+    [] if databases.server() else ["test_jobs.py", "test_migration.py", "test_processes.py", "test_worker.py"]
+)
 
 
 @pytest.fixture
