@@ -52,6 +52,10 @@ class Database(ABC):
         """Let what was committed reach its final place, where nobody waits; to be called every few seconds."""
 
     @abstractmethod
+    async def give_back(self) -> None:
+        """Let the machine have the room that was freed, a little at a time, after much was removed."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Let transactions that have begun come to their end, and disconnect. May be called twice."""
 

@@ -160,6 +160,7 @@ def may_be_repeated(error: DBAPIError) -> bool:
 def _set_up(connection: DBAPIConnection, patience: float) -> None:
     cursor = connection.cursor()
     for pragma in (
+        "auto_vacuum = INCREMENTAL",  # counts where the file is made, and else changes nothing
         f"busy_timeout = {round(patience * 1000)}",
         "journal_mode = WAL",
         "synchronous = NORMAL",

@@ -42,6 +42,10 @@ class MeteredDatabase(Database):
         """Let what was committed reach its final place."""
         await self._inner.checkpoint()
 
+    async def give_back(self) -> None:
+        """Let the machine have the room that was freed."""
+        await self._inner.give_back()
+
     async def close(self) -> None:
         """Disconnect."""
         await self._inner.close()

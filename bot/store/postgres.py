@@ -85,3 +85,6 @@ class PostgresDatabase(Database):
 
     async def checkpoint(self) -> None:
         """Nothing: the server sees to it by itself."""
+
+    async def give_back(self) -> None:
+        """Nothing: the server's autovacuum lets later rows have the room."""

@@ -19,6 +19,10 @@ T = TypeVar("T")
 
 _REQUESTS, _OUTPUT, _UPKEEP, _BEAT = "requests", "output", "upkeep", "beat"
 
+# The part of a file that may be empty, and the pages by which it is shortened at once: requests wait for that.
+_EMPTY, _PAGES = 1 / 4, 256
+_INCREMENTAL = 2  # the value of auto_vacuum with which pages can be cut off
+
 
 class SqliteDatabase(Database):
     """A database file, or one in memory; ``patience`` bounds the wait for another process's lock, in seconds."""
@@ -88,11 +92,33 @@ class SqliteDatabase(Database):
             await self.write_upkeep(_touch)
             self._checkpointed = commits + 1
 
+    async def give_back(self) -> None:
+        """Shorten the file where much of it is empty; some stays, for what comes next.
+
+        A file that an older version made has no means for that: there all of it is for what comes next.
+        """
+        while await self.write_upkeep(_shorten):
+            pass
+
 
 def _checkpoint(connection: Connection) -> bool:
     """Move what can be moved; whether that was all of the log."""
     _busy, logged, moved = tuple(connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one())
     return bool(logged == moved)
+
+
+def _shorten(connection: Connection) -> bool:
+    """Cut off some empty pages; whether there are more to be cut off."""
+
+    def pages(which: str) -> int:
+        return int(connection.exec_driver_sql(f"PRAGMA {which}").scalar_one())
+
+    too_many = int(pages("freelist_count") - _EMPTY * pages("page_count"))
+    if too_many <= 0 or pages("auto_vacuum") != _INCREMENTAL:
+        return False
+    for _ in range(min(too_many, _PAGES)):  # Python's driver does only the first step of each statement
+        connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
+    return too_many > _PAGES
 
 
 def _touch(connection: Connection) -> None:

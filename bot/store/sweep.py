@@ -27,6 +27,7 @@ async def sweep(database: Database, now: float, retention: float) -> int:
         for run_id in old:
             await _run(database, run_id)
         removed += len(old)
+    await database.give_back()
     return removed
 
 

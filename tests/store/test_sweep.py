@@ -1,5 +1,8 @@
 """What is forgotten, and what is not."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from random import Random
 
 from bot.core.run import RunState
@@ -63,6 +66,45 @@ async def test_claims_are_kept_for_two_days(store: Store, database: SomeDatabase
     assert _counts(database)["claims"] == 2
     assert not await store.claims.claim("event-1", NOW)
     assert await store.claims.claim("event-0", NOW)
+
+
+def _length(file: Path) -> int:
+    return file.stat().st_size
+
+
+async def test_the_room_of_what_was_removed_is_given_back(file: Path) -> None:
+    store = await Store.open(f"sqlite:///{file}")
+    runs = [await running(store) for _ in range(4)]
+    for run in runs:
+        [task] = await store.runs.tasks(run.id)
+        store.output.append(task.id, Random(run.seq).randbytes(300_000).hex())
+    await store.output.flush()
+    for number, run in enumerate(runs):
+        await store.runs.end(run.id, RunState.DONE, NOW + number * DAY)
+    await store.checkpoint()
+    full = _length(file)
+    assert full > 1_200_000
+    await store.sweep(NOW + 40 * DAY, 40 * DAY - 1)  # the first one: less than what may be empty
+    await store.checkpoint()
+    assert _length(file) == full
+    await store.sweep(NOW + 80 * DAY, DAY)
+    await store.checkpoint()
+    assert _length(file) < full / 2
+    await store.close()
+
+
+async def test_a_file_of_an_older_version_is_swept_all_the_same(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA auto_vacuum = NONE")
+        connection.execute("VACUUM")
+    store = await Store.open(f"sqlite:///{file}")
+    run = await running(store)
+    [task] = await store.runs.tasks(run.id)
+    store.output.append(task.id, Random(1).randbytes(300_000).hex())
+    await store.output.flush()
+    await store.runs.end(run.id, RunState.DONE, NOW)
+    assert await store.sweep(NOW + 2 * DAY, DAY) == 1
+    await store.close()
 
 
 async def test_much_goes_in_several_steps(store: Store, database: SomeDatabase) -> None:
