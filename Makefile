@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Test processes; more than two cores, since most tests wait for a socket or a clock for a part of their time.
 WORKERS ?= 5
 
-.PHONY: demo test check format coverage bench chaos lock clean
+.PHONY: demo test check format coverage bench twins chaos lock clean
 
 demo: .venv/runtime
 	$(BIN)/python -m bot demo $(ARGS)
@@ -32,10 +32,14 @@ bench: .venv/bench
 		$(BIN)/python -m tests.bench.$$name --json docs/bench-$$name.json --png docs/bench-$$name.png || exit 1; \
 	done
 
-# First the tests that wait too long for every day. ARGS='--rounds 100 --seed 7 --database postgres --workers 3', for example.
+# The scenarios that make test runs on SQLite only, on PostgreSQL.
+twins: .venv/dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'twin and not slow' $(ARGS)
+
+# First the tests that wait too long for every day, and the twins. ARGS='--rounds 100 --seed 7 --database postgres --workers 3', for example.
 chaos: .venv/dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --hypothesis-profile=default tests/core tests/cloudcoding
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'slow or twin'
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 # Needs uv. The files name packages and hashes only.

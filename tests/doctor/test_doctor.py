@@ -90,7 +90,7 @@ async def test_all_is_well(home: World, hub: FakeGitHub) -> None:
         "Request URL": UNKNOWN,
     }
     assert hub.tokens == [f"Bearer {GITHUB_TOKEN}"] * 2
-    assert not home.database.exists()
+    assert not (home.folder / "bot.db").exists()
 
 
 async def test_nothing_can_be_reached(home: World) -> None:
@@ -117,7 +117,7 @@ async def test_nothing_answers(home: World) -> None:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", silent)
     async with serving(app) as address:
-        with closing(sqlite3.connect(home.database)) as other:
+        with closing(sqlite3.connect(home.folder / "bot.db")) as other:
             other.execute("BEGIN EXCLUSIVE")
             said = await findings(home, 1.0, CLOUDCODING_API_URL=address, GITHUB_URL=address)
         gone.set()
@@ -284,17 +284,17 @@ async def test_the_port_is_taken(home: World) -> None:
 
 
 async def test_states_of_the_database(home: World, tmp_path: Path) -> None:
-    home.database.touch()
+    (home.folder / "bot.db").touch()
     assert await one(home, "database") == (OK, "is brought up to date at the next start.")
-    assert home.database.stat().st_size == 0  # nothing was migrated
+    assert (home.folder / "bot.db").stat().st_size == 0  # nothing was migrated
     await migrate(home.environment["DATABASE_URL"])
     before = contents(tmp_path)
     assert await one(home, "database") == (OK, "is up to date.")
     assert contents(tmp_path) == before
-    with closing(sqlite3.connect(home.database)) as database, database:
+    with closing(sqlite3.connect(home.folder / "bot.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '0001'")
     assert await one(home, "database") == (OK, "is brought up to date at the next start.")
-    with closing(sqlite3.connect(home.database)) as database, database:
+    with closing(sqlite3.connect(home.folder / "bot.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = 'of tomorrow'")
     verdict, words = await one(home, "database")
     assert verdict is WRONG
@@ -370,5 +370,5 @@ async def test_the_command(home: World, tmp_path: Path) -> None:
     status, lines, errors = await run(tmp_path, home.environment)
     assert (status, errors) == (1, "")
     assert "token_revoked" in next(line for line in lines if line.startswith("wrong"))
-    assert not home.database.exists()
+    assert not (home.folder / "bot.db").exists()
     assert not home.cloud.requests

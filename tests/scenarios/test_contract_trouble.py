@@ -1,8 +1,6 @@
 """Slack or the service in trouble, in the middle of a run: it still ends right, and says so."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +87,7 @@ async def test_a_run_outlives_its_channel(bot: World, what: str) -> None:
     await bot.cloud.requests[0].finished.wait()
     assert bot.bot is not None
     await bot.bot.queue.drain(5)
-    with closing(sqlite3.connect(bot.database)) as database:
-        assert database.execute("SELECT state FROM runs").fetchall() == [("done",)]
+    assert bot.database.rows("SELECT state FROM runs") == [("done",)]
 
 
 async def test_a_deleted_task_message_does_not_hold_up_the_rest(bot: World) -> None:

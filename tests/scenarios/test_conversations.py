@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +44,7 @@ async def requested(it: World, count: int) -> None:
 
 def states(it: World) -> list[str]:
     """How the database has the runs, in their order."""
-    with closing(sqlite3.connect(it.database)) as database:
-        return [state for (state,) in database.execute("SELECT state FROM runs ORDER BY created_at, id")]
+    return [state for (state,) in it.database.rows("SELECT state FROM runs ORDER BY created_at, id")]
 
 
 async def press_as_it_was(it: World, who: str, message: Message, version: Version, label: str) -> Delivery:

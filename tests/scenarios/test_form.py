@@ -1,8 +1,7 @@
 """The form *New run*, from every way in to the run that it starts; seen from outside, as a user sees it."""
 
 import json
-import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +168,7 @@ async def test_a_form_that_cannot_be_opened_is_said(bot: World, error: str) -> N
 
 async def test_without_its_database_it_opens_with_the_defaults(tmp_path: Path) -> None:
     async with world(tmp_path) as it, it.running():
-        with closing(sqlite3.connect(it.database)) as connection:
-            connection.execute("DROP TABLE channels")
+        it.database.rows("DROP TABLE channels")
         view = await form(it)
         assert holds(view, "repo") == "acme/api"
         assert await offered(it, view, "") == []

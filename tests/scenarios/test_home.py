@@ -1,8 +1,6 @@
 """The home tab: one's own runs, kept up to date, with a button to stop them."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from bot.simulator.slack import Message, View
@@ -155,12 +153,10 @@ async def test_what_slack_refuses_for_good_is_not_tried_again(bot: World) -> Non
 async def test_while_the_database_is_away_it_says_so_and_comes_back(bot: World) -> None:
     _, go_on = await going(bot)
     view = await opened(bot)
-    with closing(sqlite3.connect(bot.database)) as connection, connection:
-        connection.execute("ALTER TABLE runs RENAME TO gone")
+    bot.database.rows("ALTER TABLE runs RENAME TO gone")
     await bot.slack.press("ann", view, "Stop")
     await home_shows(bot, view, "I can't read the runs right now")
-    with closing(sqlite3.connect(bot.database)) as connection, connection:
-        connection.execute("ALTER TABLE gone RENAME TO runs")
+    bot.database.rows("ALTER TABLE gone RENAME TO runs")
     bot.time.ahead += 10
     await opened(bot, "ben")
     await home_shows(bot, view, "That didn't work", "fix the login", "[Stop]")

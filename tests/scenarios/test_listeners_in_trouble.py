@@ -3,14 +3,14 @@
 import asyncio
 import io
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bot.simulator.slack import Ephemeral, LocalSlack, Message, View
@@ -18,8 +18,6 @@ from bot.simulator.slack.delivery import ACK_SECONDS, Delivery
 from tests.support.cloudcoding import Fail, Out, Wait
 from tests.support.wire import captured_log
 from tests.support.world import World, world
-
-TABLES = ("runs", "claims", "conversations", "channels", "users")
 
 
 @pytest.fixture
@@ -130,26 +128,17 @@ def in_time(deliveries: list[Delivery]) -> bool:
     return all(delivery.status is not None and delivery.seconds < ACK_SECONDS for delivery in deliveries)
 
 
+async def readiness(it: World) -> tuple[int, str]:
+    """What ``/readyz`` says: its status, and the reason where there is one."""
+    assert it.bot is not None
+    url = f"http://127.0.0.1:{it.bot.port}/readyz"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, (await answer.json()).get("reason", "")
+
+
 def records(log: io.StringIO, *levels: str) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     return [line for line in lines if line["level"] in levels]
-
-
-@contextmanager
-def away(database: Path) -> Iterator[None]:
-    """The database refuses everything."""
-
-    def rename(before: str, after: str) -> None:
-        with closing(sqlite3.connect(database)) as connection, connection:
-            connection.execute("PRAGMA legacy_alter_table = ON")
-            for table in TABLES:
-                connection.execute(f"ALTER TABLE {before.format(table)} RENAME TO {after.format(table)}")
-
-    rename("{}", "gone_{}")
-    try:
-        yield
-    finally:
-        rename("gone_{}", "{}")
 
 
 async def test_while_slacks_web_api_hangs(tmp_path: Path) -> None:
@@ -164,21 +153,21 @@ async def test_while_slacks_web_api_hangs(tmp_path: Path) -> None:
 
 async def test_while_the_database_hangs(tmp_path: Path, log: io.StringIO) -> None:
     async with scene(tmp_path) as at:
-        with closing(sqlite3.connect(at.it.database, isolation_level=None)) as other:
-            other.execute("BEGIN EXCLUSIVE")
+        with at.it.database.locked():
             deliveries = await at.deliver()
             assert in_time(deliveries)
             # What Slack doesn't deliver again is accepted, and answered.
             assert all(one.accepted for one in deliveries if one.kind.value != "events_api")
             await at.it.slack.wait_for(lambda: "database unreachable" in at.told("ben"))
-            other.rollback()
     assert not records(log, "error", "critical")
 
 
 async def test_while_the_database_fails(tmp_path: Path, log: io.StringIO) -> None:
     async with scene(tmp_path) as at:
         slack = at.it.slack
-        with away(at.it.database):
+        assert (await readiness(at.it))[0] == 200
+        with at.it.database.refusing():
+            assert await readiness(at.it) == (503, "the database does not answer")
             deliveries = await at.deliver()
             assert in_time(deliveries)
             assert all(one.accepted for one in deliveries if one.kind.value != "events_api")
@@ -204,14 +193,14 @@ async def test_while_the_database_fails(tmp_path: Path, log: io.StringIO) -> Non
 
             await slack.wait_for(given_back)
             assert len(given_back()) == 1
+        assert (await readiness(at.it))[0] == 200
     assert not records(log, "error", "critical")
 
 
 async def test_an_error_that_nobody_foresaw(tmp_path: Path, log: io.StringIO) -> None:
     async with scene(tmp_path) as at:
         slack = at.it.slack
-        with closing(sqlite3.connect(at.it.database)) as connection, connection:
-            connection.execute("UPDATE runs SET invocation = '[]'")
+        at.it.database.rows("UPDATE runs SET invocation = '[]'")
         mine, bens = len(slack.ephemerals("ann")), len(slack.ephemerals("ben"))
         steps: list[tuple[Awaitable[Any], str, str]] = [
             (slack.press("ben", at.root, "Stop"), "ben", at.run),

@@ -1,8 +1,6 @@
 """Who is answered, and how often; what is suggested to whom; and what people may see of other channels."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,8 +110,7 @@ async def test_bots_are_left_alone(bot: World) -> None:
         assert (await bot.slack.event(message | changed)).accepted
     await settled(bot)
     assert len(bot.slack.workspace.ephemerals) == told
-    with closing(sqlite3.connect(bot.database)) as database:
-        assert database.execute("SELECT count(*) FROM runs").fetchall() == [(1,)]
+    assert bot.database.rows("SELECT count(*) FROM runs") == [(1,)]
 
 
 # The thread

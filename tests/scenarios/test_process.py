@@ -7,11 +7,12 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.simulator.cloudcoding import Stream
@@ -102,7 +103,7 @@ class Process:
 @asynccontextmanager
 async def serving(it: World, **environment: str) -> AsyncIterator[Process]:
     """A bot process that takes Slack's requests; killed at the end if it still runs."""
-    process = await Process.start({**it.environment, "LOG_LEVEL": "debug", **environment}, it.database.parent)
+    process = await Process.start({**it.environment, "LOG_LEVEL": "debug", **environment}, it.folder)
     try:
         process.port = (await process.logged("bot.started"))["port"]
         await process.logged("identity.known")
@@ -143,9 +144,7 @@ async def begun(it: World, *steps: Any, text: str = "go") -> tuple[Message, Mess
 
 def shown(it: World) -> int:
     """How many runs' messages the bot has stored: Slack has a message a little before the bot knows of it."""
-    with closing(sqlite3.connect(it.database)) as database:
-        (number,) = database.execute("SELECT count(*) FROM runs WHERE status_ts IS NOT NULL").fetchone()
-        return int(number)
+    return len(it.database.rows("SELECT 1 FROM runs WHERE status_ts IS NOT NULL"))
 
 
 async def eventually(condition: Callable[[], Any]) -> None:
@@ -158,6 +157,7 @@ async def eventually(condition: Callable[[], Any]) -> None:
 # Starting
 
 
+@pytest.mark.one_database
 async def test_each_missing_setting_is_one_line(tmp_path: Path) -> None:
     code, lines = await failed_start({}, tmp_path)
     assert code == 2
@@ -166,6 +166,7 @@ async def test_each_missing_setting_is_one_line(tmp_path: Path) -> None:
     assert len(lines) == 3
 
 
+@pytest.mark.one_database
 async def test_each_wrong_setting_is_one_line_without_its_value(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         wrong = {
@@ -190,6 +191,7 @@ async def test_a_port_in_use_is_one_line_and_leaves_its_owner_s_runs_alone(tmp_p
         await it.shows(root, "Done")
 
 
+@pytest.mark.one_database
 async def test_a_database_that_is_of_no_use_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     (tmp_path / "corrupt").write_bytes(b"SQLite format 3\0" + b"not really" * 1000)
@@ -326,6 +328,7 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 # Dying
 
 
+@pytest.mark.one_database  # on a server it takes 15 seconds until a process counts as dead
 async def test_after_a_kill_runs_are_interrupted_and_waiting_ones_start(tmp_path: Path) -> None:
     async with world(tmp_path) as it:
         async with serving(it, MAX_CONCURRENT_RUNS="1") as process:
@@ -454,9 +457,9 @@ async def while_the_database_is_locked(it: World, seconds: float) -> None:
     command, mention = f"a command for {seconds} s", f"a mention for {seconds} s"
     it.serve(Out("ok\n"))
     it.serve(Out("ok\n"))
-    with closing(sqlite3.connect(it.database, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        asyncio.get_running_loop().call_later(seconds, other.rollback)
+    with ExitStack() as lock:
+        lock.enter_context(it.database.locked())
+        asyncio.get_running_loop().call_later(seconds, lock.close)
         await it.code(command, user="ben", channel="#private")
         await it.slack.say("ben", "#shared", f"@code {mention}")
         await started(it, mention)

@@ -7,17 +7,19 @@ from tests.support.cloudcoding import Out, Say, Wait
 from tests.support.world import World, world
 
 
-async def busy(bot: World, prompts: int) -> None:
-    """Runs that don't end, or wait."""
-    for number in range(prompts):
+async def busy(bot: World, going: int, waiting: int = 0) -> None:
+    """Runs that don't end, and others that wait for that."""
+    for number in range(going + waiting):
         bot.serve(Out("at work\n"), Wait(asyncio.Event()))
         await bot.code(f"prompt {number}")
-        await bot.root(number)
+        root = await bot.root(number)
+        if number < going:
+            await bot.says(root, "at work")
 
 
 async def test_a_full_queue_gives_back_what_was_typed(tmp_path: Path) -> None:
     async with world(tmp_path, MAX_CONCURRENT_RUNS="1", MAX_QUEUED_RUNS="2") as bot, bot.running():
-        await busy(bot, 3)
+        await busy(bot, 1, waiting=2)
         root = bot.roots()[0]
         await bot.shows(bot.roots()[2], "Queued · 2nd")
         await bot.code("one too many")

@@ -1,8 +1,6 @@
 """One's own defaults: shown, changed in a form, and used where nothing nearer says otherwise."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +125,7 @@ async def test_settings_that_cannot_be_stored_are_not_confirmed(bot: World) -> N
     await bot.code("settings")
     shown = await bot.told("ann", "Repository")
     form = await form_of(bot, shown)
-    with closing(sqlite3.connect(bot.database)) as connection, connection:
-        connection.execute("ALTER TABLE users RENAME TO gone")
+    bot.database.rows("ALTER TABLE users RENAME TO gone")
     await bot.slack.submit("ann", form, {"Repository": "acme/mine"})
     await bot.told("ann", "could not be saved")
     await bot.slack.press("ann", shown, "Edit")

@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import pytest
 from bot.simulator.slack import Message
 from bot.store.migrate import migrate
 from bot.store.store import Store
-from tests.store import databases
 from tests.store.databases import File, SomeDatabase
 from tests.support.cloudcoding import Fail, Out, Say, Step, Wait
 from tests.support.world import World, world
@@ -22,8 +21,6 @@ DAY = 86_400.0
 ANSWER = "\n\n".join(f"Paragraph {number}. " + "word " * 150 for number in range(25))  # three messages
 OUTPUT = "".join(f"line {number} of a long log\n" for number in range(3000))
 PULL = "https://github.com/acme/api/pull/42"
-KINDS = ["sqlite", "postgresql"] if databases.server() else ["sqlite"]
-both = pytest.mark.parametrize("kind", KINDS)
 
 
 @dataclass(slots=True)
@@ -48,21 +45,12 @@ class Stage:
         await self.until(lambda: self.column("settled") and all(self.column("settled")))
 
 
-@contextmanager
-def _database(kind: str, folder: Path) -> Iterator[SomeDatabase]:
-    if kind == "sqlite":
-        yield File(folder / "bot.db")
-        return
-    with databases.schema(empty=True) as schema:
-        yield schema
-
-
 @asynccontextmanager
-async def stage(folder: Path, kind: str = "sqlite", **environment: Any) -> AsyncIterator[Stage]:
-    with _database(kind, folder) as database:
-        await migrate(database.url)
-        async with world(folder, DATABASE_URL=database.url, **environment) as it:
-            yield Stage(it, database)
+async def stage(folder: Path, **environment: Any) -> AsyncIterator[Stage]:
+    async with world(folder, **environment) as it:
+        if isinstance(it.database, File):
+            await migrate(it.database.url)
+        yield Stage(it, it.database)
 
 
 @asynccontextmanager
@@ -101,12 +89,11 @@ PARALLEL_STEPS = (
 SINGLE_STEPS = (Out(OUTPUT), Out(f"opened {PULL}\n"), Say(ANSWER))
 
 
-@both
 @pytest.mark.parametrize(("text", "steps"), [(PARALLEL, PARALLEL_STEPS), ("fix it", SINGLE_STEPS)])
 async def test_an_end_that_slack_did_not_hear_of_is_told_by_the_next_process(
-    tmp_path: Path, kind: str, text: str, steps: tuple[Step, ...]
+    tmp_path: Path, text: str, steps: tuple[Step, ...]
 ) -> None:
-    async with stage(tmp_path, kind) as on:
+    async with stage(tmp_path) as on:
         it = on.it
         async with it.running():
             await play(it, *steps, text=text)
@@ -114,7 +101,7 @@ async def test_an_end_that_slack_did_not_hear_of_is_told_by_the_next_process(
         expected, files = texts(it), [file.size for file in it.slack.files if file.completed]
         assert any("View PR #42" in shown for shown in expected)
     (tmp_path / "again").mkdir()
-    async with stage(tmp_path / "again", kind) as on:
+    async with stage(tmp_path / "again") as on:
         it = on.it
         async with it.running():
             go_on = asyncio.Event()
@@ -218,9 +205,8 @@ async def test_an_end_while_the_database_is_away_is_stored_later_and_told_once(t
         assert texts(it) == before
 
 
-@both
-async def test_waiting_replies_go_on_after_a_run_that_died(tmp_path: Path, kind: str) -> None:
-    async with stage(tmp_path, kind) as on:
+async def test_waiting_replies_go_on_after_a_run_that_died(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
         it = on.it
         async with it.running():
             root = await play(it, Out("half of it\n"), Wait(asyncio.Event()), text="go")
@@ -242,9 +228,8 @@ async def test_waiting_replies_go_on_after_a_run_that_died(tmp_path: Path, kind:
 
 
 @pytest.mark.slow
-@both
-async def test_two_processes_and_the_one_that_is_left_takes_over(tmp_path: Path, kind: str) -> None:
-    async with stage(tmp_path, kind, MAX_CONCURRENT_RUNS="1") as on:
+async def test_two_processes_and_the_one_that_is_left_takes_over(tmp_path: Path) -> None:
+    async with stage(tmp_path, MAX_CONCURRENT_RUNS="1") as on:
         it = on.it
         async with AsyncExitStack() as first, AsyncExitStack() as second:
             await first.enter_async_context(it.running())
@@ -272,9 +257,8 @@ async def test_two_processes_and_the_one_that_is_left_takes_over(tmp_path: Path,
         assert on.database.rows("SELECT id FROM workers") == []
 
 
-@both
-async def test_who_lost_a_run_lets_go_of_its_stream_and_says_nothing_more(tmp_path: Path, kind: str) -> None:
-    async with stage(tmp_path, kind) as on:
+async def test_who_lost_a_run_lets_go_of_its_stream_and_says_nothing_more(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
         it = on.it
         async with it.running(), another_process(on) as other:
             go_on = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Databases for tests: a file of SQLite, or a schema of its own in a PostgreSQL database.
+"""Databases for tests: a file of SQLite, or a schema or a database of its own on a PostgreSQL server.
 
 The PostgreSQL server is the one of TEST_DATABASE_URL, else one on this machine's usual port.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
-from sqlalchemy import Dialect, create_mock_engine, make_url
+from sqlalchemy import URL, Dialect, create_mock_engine, make_url
 from sqlalchemy.dialects import postgresql
 
 from bot.store.tables import metadata
@@ -39,6 +39,17 @@ class SomeDatabase(Protocol):
     def locked(self) -> Any:
         """A context in which this other process writes, so that nobody else can."""
 
+    def refusing(self) -> Any:
+        """A context in which every statement fails that reads or writes what requests need."""
+
+
+def _renamed(before: str, after: str) -> list[str]:
+    return [f"ALTER TABLE {before.format(table)} RENAME TO {after.format(table)}" for table in _NEEDED]
+
+
+_NEEDED = ("runs", "claims", "conversations", "channels", "users")
+_TAKE_AWAY, _GIVE_BACK = _renamed("{}", "gone_{}"), _renamed("gone_{}", "{}")
+
 
 class File:
     """A database file of SQLite."""
@@ -60,17 +71,27 @@ class File:
             yield
             other.execute("ROLLBACK")
 
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        def rename(statements: list[str]) -> None:
+            with closing(sqlite3.connect(self.file)) as connection, connection:
+                connection.execute("PRAGMA legacy_alter_table = ON")  # references keep the old name
+                for statement in statements:
+                    connection.execute(statement)
 
-class Schema:
-    """A schema of PostgreSQL, where stores of a test may wait for each other's locks."""
+        rename(_TAKE_AWAY)
+        yield
+        rename(_GIVE_BACK)
+
+
+class OnServer:
+    """A database of PostgreSQL, where stores of a test may wait for each other's locks."""
 
     patience = 1.0
 
-    def __init__(self, server: str, name: str) -> None:
-        self.name = name
-        made = make_url(server).update_query_dict(
-            {"options": f"-csearch_path={name} -csynchronous_commit=off"}
-        )
+    def __init__(self, address: URL, **settings: str) -> None:
+        given = " ".join(f"-c{name}={value}" for name, value in settings.items())
+        made = address.update_query_dict({"options": f"{given} -csynchronous_commit=off".strip()})
         # libpq, unlike browsers, doesn't take a plus for a space.
         self.url = made.render_as_string(hide_password=False).replace("+", "%20")
 
@@ -85,6 +106,20 @@ class Schema:
             connection.execute(f"LOCK TABLE {', '.join(metadata.tables)} IN SHARE ROW EXCLUSIVE MODE")
             yield
             connection.rollback()
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        self.rows("; ".join(_TAKE_AWAY))
+        yield
+        self.rows("; ".join(_GIVE_BACK))
+
+
+class Schema(OnServer):
+    """A schema of its own in the server's database."""
+
+    def __init__(self, server: str, name: str) -> None:
+        super().__init__(make_url(server), search_path=name)
+        self.name = name
 
 
 @cache
@@ -124,6 +159,36 @@ def _tables() -> str:
 
     metadata.create_all(create_mock_engine("postgresql+psycopg://", note), checkfirst=False)
     return "; ".join(statements)
+
+
+TEMPLATE = "TEST_DATABASE_TEMPLATE"
+"""The environment variable that names a migrated database on the server: scenarios get copies of it, not files."""
+
+
+@contextmanager
+def on_server(template: str | None = None) -> Iterator[OnServer]:
+    """A database of its own on the server, a copy of ``template`` or else empty; dropped at the end."""
+    url = server()
+    assert url is not None
+    name = f"bot_test_{secrets.token_hex(6)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} {f'TEMPLATE {template}' if template else ''}")
+    try:
+        yield OnServer(make_url(url).set(database=name))
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def of_scenario(folder: Path) -> Iterator[SomeDatabase]:
+    """The database of a bot that is about to start: a file that isn't there yet, or a copy of TEMPLATE."""
+    template = os.environ.get(TEMPLATE)
+    if template is None:
+        yield File(folder / "bot.db")
+        return
+    with on_server(template) as made:
+        yield made
 
 
 def copied(migrated: Path, folder: Path) -> File:

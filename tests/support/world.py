@@ -12,6 +12,8 @@ from bot.clock import Clock
 from bot.settings import Settings
 from bot.simulator.cloudcoding import CloudCodingServer
 from bot.simulator.slack import LocalSlack, Message
+from tests.store import databases
+from tests.store.databases import SomeDatabase
 from tests.support.cloudcoding import API_KEY, Scripts, Step, cloud
 
 GITHUB_TOKEN = "ghp_" + "t0ken" * 8
@@ -36,7 +38,8 @@ class World:
     slack: LocalSlack
     cloud: CloudCodingServer
     scripts: Scripts
-    database: Path
+    folder: Path
+    database: SomeDatabase
     environment: dict[str, str]
     time: Time = field(default_factory=Time)
     bot: Bot | None = None
@@ -107,20 +110,20 @@ class World:
 async def world(
     tmp_path: Path, *, framing: str = "envelope", local: LocalSlack | None = None, **environment: str
 ) -> AsyncIterator[World]:
-    """A local Slack and a service, and the environment of a bot that uses them."""
+    """A local Slack and a service, and the environment of a bot that uses them and a database of its own."""
     scripts = Scripts()
-    async with local or LocalSlack(limits=None) as slack, cloud(scripts, framing=framing) as service:
-        database = tmp_path / "bot.db"
-        settings = {
-            "SLACK_BOT_TOKEN": slack.bot_token,
-            "SLACK_SIGNING_SECRET": slack.signing_secret,
-            "SLACK_API_URL": slack.api_url,
-            "CLOUDCODING_API_KEY": API_KEY,
-            "CLOUDCODING_API_URL": service.url,
-            "CLOUDCODING_DEFAULT_REPO": REPO,
-            "GITHUB_TOKEN": GITHUB_TOKEN,
-            "DATABASE_URL": f"sqlite:///{database}",
-            "PORT": "0",
-            **environment,
-        }
-        yield World(slack, service, scripts, database, settings)
+    with databases.of_scenario(tmp_path) as database:
+        async with local or LocalSlack(limits=None) as slack, cloud(scripts, framing=framing) as service:
+            settings = {
+                "SLACK_BOT_TOKEN": slack.bot_token,
+                "SLACK_SIGNING_SECRET": slack.signing_secret,
+                "SLACK_API_URL": slack.api_url,
+                "CLOUDCODING_API_KEY": API_KEY,
+                "CLOUDCODING_API_URL": service.url,
+                "CLOUDCODING_DEFAULT_REPO": REPO,
+                "GITHUB_TOKEN": GITHUB_TOKEN,
+                "DATABASE_URL": database.url,
+                "PORT": "0",
+                **environment,
+            }
+            yield World(slack, service, scripts, tmp_path, database, settings)
