@@ -296,11 +296,8 @@ async def test_who_was_frozen_and_lost_nothing_goes_on(tmp_path: Path) -> None:
             await it.shows(root, "Done")
 
 
-@both
-async def test_a_request_that_is_stored_just_when_its_process_ends_is_the_next_one_s(
-    tmp_path: Path, kind: str
-) -> None:
-    async with stage(tmp_path, kind) as on:
+async def test_a_request_that_is_stored_just_when_its_process_ends_is_the_next_one_s(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
         it = on.it
         it.serve(Out("after all\n"))
         async with it.running() as bot:
