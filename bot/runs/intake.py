@@ -37,7 +37,7 @@ from bot.store.store import Store
 
 log = structlog.get_logger("bot.intake")
 
-LOOK_AFTER = 1.0  # seconds between two looks at what became of a request, while the database is away
+LOOK_AFTER = 0.5  # seconds between two looks at what is about to be stored
 ACK_WAIT = 0.05  # seconds that a command's acknowledgement may wait for the database
 
 
@@ -124,13 +124,24 @@ class Intake:
 
     async def _take_up(self, request: Request, conversation: Conversation | None) -> None:
         if conversation is None and not request.addressed:
-            return
+            conversation = await self._opened(request.audience)
+            if conversation is None:
+                return
         if self.queue.draining:
             raise StoreUnavailable("draining")
         if conversation is None:
             await self._begin_or_answer(request)
         else:
             await self._reply(request, conversation)
+
+    async def _opened(self, audience: Audience) -> Conversation | None:
+        """The conversation of a thread that is being opened: Slack may know of its first message before this bot does."""
+        if audience.thread_ts is None:
+            return None
+        opening = self.store.conversations.opening
+        while await opening(audience.workspace, audience.channel):  # noqa: ASYNC110  it may be another process's
+            await asyncio.sleep(LOOK_AFTER)
+        return await self._conversation(audience)
 
     async def session_stopped(self, request: Request) -> None:
         """Slack's own Stop of an agent's session: as ``stop`` in its thread."""

@@ -4,7 +4,8 @@ That a run's end is still to be announced is stored: it is repeated until everyt
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 
 import structlog
 
@@ -17,7 +18,7 @@ from bot.runs.board import combined, status_key, task_key, thread_of
 from bot.runs.editor import LiveMessage
 from bot.runs.floor import Floor
 from bot.runs.frames import Frame
-from bot.runs.runner import Workshop
+from bot.runs.runner import Workshop, until_stored
 from bot.runs.stored import StoredRun, StoredTask, stored_run
 from bot.store.records import Run
 
@@ -131,13 +132,32 @@ class Recovery:
         run = stored.run
         ts = run.status_ts if own else task.record.ts
         key = status_key(run) if own else task_key(run, task.record.id)
-        return self._message(run, ts, stored.task_frame(task), key)
+        store = self._shop.store.runs
 
-    def _message(self, run: Run, ts: str | None, frame: Frame, key: str) -> LiveMessage:
-        """A message of which nobody may have stored that it was posted."""
+        def posted(found: MessageRef) -> None:
+            storing = until_stored(partial(store.task_posted, task.record.id, found.ts))
+            self._shop.supervisor.start(f"posted {run.id}", storing)
+
+        return self._message(run, ts, stored.task_frame(task), key, None if own else posted)
+
+    def _message(
+        self,
+        run: Run,
+        ts: str | None,
+        frame: Frame,
+        key: str,
+        posted: Callable[[MessageRef], None] | None = None,
+    ) -> LiveMessage:
+        """A message of which nobody may have stored that it was ``posted``."""
         ref = MessageRef(run.channel, ts) if ts else None
         message = self._shop.editor.open(
-            thread_of(run), lambda: frame, ref=ref, key=key, since=run.created_at, owner=run.id
+            thread_of(run),
+            lambda: frame,
+            ref=ref,
+            key=key,
+            since=run.created_at,
+            owner=run.id,
+            on_posted=posted,
         )
         if key == status_key(run):  # people look there, and it has the buttons
             message.end = Priority.OVERDUE

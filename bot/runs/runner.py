@@ -74,7 +74,7 @@ class Ending:
     note: str = ""
 
 
-async def _until_stored(store: Callable[[], Awaitable[object]]) -> None:
+async def until_stored(store: Callable[[], Awaitable[object]]) -> None:
     """Store something, again and again while the database is away."""
     while True:
         try:
@@ -193,7 +193,7 @@ class Execution:
 
         def posted(ref: MessageRef) -> None:
             store = partial(shop.store.runs.task_posted, task.record.id, ref.ts)
-            shop.supervisor.start(f"posted {run.id}", _until_stored(store))
+            shop.supervisor.start(f"posted {run.id}", until_stored(store))
 
         message = shop.editor.open(
             thread_of(run),
@@ -274,7 +274,7 @@ class Execution:
             shop = self._shop
             conversations = shop.store.conversations
             store = partial(conversations.name_upstream_thread, self.run.conversation, live.thread_id)
-            shop.supervisor.start(f"thread {self.run.id}", _until_stored(store))
+            shop.supervisor.start(f"thread {self.run.id}", until_stored(store))
 
     async def _unasked(self, name: str) -> LiveTask:
         """A task that the service named by itself; where no more can be had, the run's first one stands in."""
@@ -324,7 +324,7 @@ class Execution:
 
     async def _store_end_later(self) -> None:
         await asyncio.sleep(STORE_RETRY)
-        await _until_stored(self._store_row)
+        await until_stored(self._store_row)
 
     def _all_messages(self) -> set[LiveMessage]:
         return {*self._messages.values(), *([self._status] if self._status else [])}

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from bot.core.run import RunState
 from bot.store.database import Database
 from bot.store.records import Conversation, PastTurn
 from bot.store.rows import at_place, one_conversation, prompt_text
@@ -22,6 +23,18 @@ _STARTED = (
         runs.c.started_at.is_not(None),
     )
     .exists()
+)
+_OPENING = (
+    select(runs.c.seq)
+    .join_from(runs, conversations, runs.c.conversation == conversations.c.id)
+    .where(
+        runs.c.state == RunState.QUEUED,
+        runs.c.ready.is_(False),
+        runs.c.workspace == bindparam("workspace"),
+        runs.c.channel == bindparam("channel"),
+        conversations.c.thread_ts.is_(None),
+    )
+    .limit(1)
 )
 _HISTORY = (
     select(turns.c.ordinal, turns.c.prompt, turns.c.answer)
@@ -46,6 +59,13 @@ class Conversations:
         """The conversation of a thread."""
         return await self._database.read(
             lambda connection: at_place(connection, workspace, channel, thread_ts)
+        )
+
+    async def opening(self, workspace: str, channel: str) -> bool:
+        """Whether a thread is being opened there: Slack may have its message already, and which one isn't stored yet."""
+        place = {"workspace": workspace, "channel": channel}
+        return await self._database.read(
+            lambda connection: connection.execute(_OPENING, place).first() is not None
         )
 
     async def name_upstream_thread(self, conversation: int, upstream_thread: str) -> None:

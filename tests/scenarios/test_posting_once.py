@@ -51,6 +51,21 @@ async def test_a_run_of_which_every_answer_to_a_post_is_lost_looks_like_any_othe
         assert files(it, await it.root(1)) == attached
 
 
+async def test_a_reply_to_a_message_of_which_only_slack_knows_is_taken_on(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        it = on.it
+        async with it.running():
+            it.serve(Out("one\n"))
+            it.serve(Out("two\n"))
+            lose_answers(it)
+            await it.code("go")
+            root = await it.root()
+            assert on.column("ready") == [False]
+            await it.slack.say("ann", "#team", "go on", thread_ts=root.ts)
+            await it.says(root, "Done", "two")
+            await on.settled()
+
+
 @pytest.mark.parametrize("forgotten", ["root", "task", "answer", "log"])
 async def test_what_a_dead_process_posted_without_storing_that_is_found(
     tmp_path: Path, forgotten: str
@@ -66,6 +81,7 @@ async def test_what_a_dead_process_posted_without_storing_that_is_found(
         await _forget(on, forgotten)
         async with it.running():
             await on.settled()
+            await on.until(lambda: on.database.rows("SELECT ts FROM tasks WHERE ts IS NOT NULL"))
         assert texts(it) == usual
         assert len(files(it, await it.root())) == 1
 
