@@ -179,13 +179,15 @@ class Board:
             waiting.message.abandon()
             await waiting.message.quiet.wait()
 
-    async def close(self, run: Run, state: RunState, note: str) -> None:
-        """Show the end of a run that never started; returns once Slack has it."""
+    async def close(self, run: Run, state: RunState, note: str) -> MessageRef | None:
+        """Show the end of a run that never started; returns where, once Slack has it."""
+        on_its_way = run.id in self._waiting
         message = self.take(run)
-        if message.ref is None and run.status_ts is None:
+        if on_its_way and message.ref is None and run.status_ts is None:
             await message.posted()
         message.render = lambda: still_frame(self._secrets, run, state, None, note)
         await message.finish()
+        return message.ref
 
     def forget(self, run: Run) -> None:
         """Show nothing more of this run: it was refused before anything was posted."""

@@ -63,6 +63,8 @@ class Places:
     async def of(self, run: Run) -> tuple[Run | None, int | None]:
         """A queued run as it is now, and where it stands, from 1; ``None``: nothing keeps it from starting here at once."""
         now, place = await self._store.queue.stands(run)
+        if not place:
+            return now, None  # it has just been started
         full = await self._full()
         free = place == 1 and self._is_free(run.conversation, run.workspace, full)
         return now, None if free else place

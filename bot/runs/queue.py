@@ -158,7 +158,9 @@ class Queue:
         try:
             if run.owner not in {None, self._floor.owner}:
                 run = await self._taken_from_another(run)
-            await shop.board.close(run, RunState.STOPPED, note)
+            ref = await shop.board.close(run, RunState.STOPPED, note)
+            if run.status_ts is None and ref is not None:  # replies below it belong to its conversation
+                await shop.store.runs.posted(run.id, ref.ts, run.thread_ts or ref.ts)
             await shop.store.ends.settle(run.id)
         except (SlackError, StoreUnavailable) as error:
             log.info("queue.drop_not_shown", run=run.id, error=str(error))
@@ -172,7 +174,10 @@ class Queue:
         while now is not None and now.status_ts is None and self._shop.clock.monotonic() < deadline:
             await asyncio.sleep(LOOKS)
             now = await self._shop.store.runs.get(run.id)
-        return now or run
+        run = now or run
+        if run.status_ts is None:
+            self._shop.board.inherit(run)
+        return run
 
     # --- what other processes say
 

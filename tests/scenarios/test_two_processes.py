@@ -1,6 +1,8 @@
 """Two bots on one database file, as while a new version is started before the old one ends."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from bot.simulator.slack import Message
@@ -14,6 +16,12 @@ async def begun(bots: World, number: int = 0) -> Message:
     root = await bots.root(number)
     await bots.says(root, "at work")
     return root
+
+
+def known_roots(bots: World) -> list[str | None]:
+    """The messages of which the database knows that they show runs."""
+    with closing(sqlite3.connect(bots.database)) as database:
+        return [ts for (ts,) in database.execute("SELECT status_ts FROM runs")]
 
 
 async def test_each_stops_what_the_other_one_has(tmp_path: Path) -> None:
@@ -50,3 +58,22 @@ async def test_a_waiting_request_is_taken_back_by_the_other_one(tmp_path: Path) 
             await bots.shows(second, "Stopped")
         await asyncio.sleep(0.5)  # in which the first one would show its place again
         assert "Stopped" in bots.slack.visible(second)
+
+
+async def test_what_only_slack_knows_of_is_taken_back_by_the_other_one_in_its_place(tmp_path: Path) -> None:
+    async with world(tmp_path, MAX_CONCURRENT_RUNS="1") as bots, bots.running():
+        await begun(bots)
+        bots.slack.fail("chat.postMessage", status=503, applied=True)
+        bots.slack.fail("conversations.history", status=503, times=None)
+        await bots.code("second")
+        second = await bots.root(1)
+        async with bots.running(MAX_RUNS_PER_WORKSPACE="1"):
+            await bots.slack.press("ann", second, "Stop")
+            await asyncio.sleep(0.5)  # the first one lets go
+            bots.slack.heal()
+            await bots.slack.wait_for(lambda: "Stopped" in bots.slack.visible(second), 15)
+            while second.ts not in known_roots(bots):  # noqa: ASYNC110  there is no event to wait for
+                await asyncio.sleep(0.05)
+            await bots.slack.say("ann", "#team", "go on", thread_ts=second.ts)
+            await bots.says(second, "Queued")
+        assert len(bots.roots()) == 2
