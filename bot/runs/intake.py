@@ -38,7 +38,7 @@ from bot.store.store import Store
 log = structlog.get_logger("bot.intake")
 
 LOOK_AFTER = 0.5  # seconds between two looks at what is about to be stored
-ACK_WAIT = 0.05  # seconds that a command's acknowledgement may wait for the database
+ACK_WAIT = 0.5  # seconds that a command's acknowledgement may wait for the database: until then nobody feels it, and nothing is lost
 
 
 class _NoRepository(Exception):
