@@ -1,8 +1,6 @@
 """Two bots on one database file, as while a new version is started before the old one ends."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from bot.simulator.slack import Message
@@ -20,8 +18,7 @@ async def begun(bots: World, number: int = 0) -> Message:
 
 def known_roots(bots: World) -> list[str | None]:
     """The messages of which the database knows that they show runs."""
-    with closing(sqlite3.connect(bots.database)) as database:
-        return [ts for (ts,) in database.execute("SELECT status_ts FROM runs")]
+    return [ts for (ts,) in bots.database.rows("SELECT status_ts FROM runs")]
 
 
 async def test_each_stops_what_the_other_one_has(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from bot.store.store import Store
 from tests.store.databases import SomeDatabase
 from tests.store.requests import NOW, OPTIONS, asked, next_ready, parallel, reply, running, taken
 
+WHO = ("T1", "U1")  # whose requests ``asked`` gives
+
 
 class _Repeating(Random):
     """Chooses the first of everything, until the choice is longer than four."""
@@ -254,15 +256,15 @@ async def test_text_that_a_database_would_refuse_is_stored_as_well_as_can_be(sto
 @pytest.mark.parametrize("withdraw", [False, True])
 async def test_what_became_of_a_request_that_had_no_answer(database: SomeDatabase, withdraw: bool) -> None:
     store = await Store.open(database.url, owner="me", patience=5)
-    assert await store.runs.recall(asked(), "lost", NOW, withdraw=withdraw) is None
+    assert await store.runs.recall(*WHO, "lost", NOW, withdraw=withdraw) is None
     later = await store.runs.take(asked(), "lost", NOW + 1)
     assert (later is None) == withdraw, "withdrawn is withdrawn for good"
     stored = await store.runs.take(asked(), "stored", NOW)
     assert stored is not None
-    found = await store.runs.recall(asked(), "stored", NOW, withdraw=withdraw)
+    found = await store.runs.recall(*WHO, "stored", NOW, withdraw=withdraw)
     now = await store.runs.get(stored.id)
     assert now is not None
     assert found == (None if withdraw else now)
     assert now.state is (RunState.STOPPED if withdraw else RunState.QUEUED)
-    assert await store.runs.recall(asked(), "stored", NOW + 5, withdraw=True) is None, "another one's"
+    assert await store.runs.recall(*WHO, "stored", NOW + 5, withdraw=True) is None, "another one's"
     await store.close()
