@@ -36,6 +36,8 @@ class Recovery:
         self._admission = admission
         self._floor = floor
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._unread: set[str] = set()  # those of them whose root message doesn't know its end yet
+        self._all_read = asyncio.Event()
 
     @property
     def busy(self) -> Collection[str]:
@@ -81,7 +83,18 @@ class Recovery:
             return
         task = self._shop.supervisor.start(f"recovery {run.id}", self._bring_to_its_end(run))
         self._busy[run.id] = task
-        task.add_done_callback(lambda _: self._busy.pop(run.id, None))
+        self._unread.add(run.id)
+        self._all_read.clear()
+        task.add_done_callback(lambda _: self._over(run.id))
+
+    def _over(self, run_id: str) -> None:
+        self._busy.pop(run_id, None)
+        self._read(run_id)
+
+    def _read(self, run_id: str) -> None:
+        self._unread.discard(run_id)
+        if not self._unread:
+            self._all_read.set()
 
     async def _bring_to_its_end(self, run: Run) -> None:
         structlog.contextvars.bind_contextvars(run=run.id, workspace=run.workspace)
@@ -115,17 +128,22 @@ class Recovery:
         run = stored.run
         newest = await self._shop.store.runs.newest_attempt(run.conversation, run.turn)
         overwritten = newest is not None and newest.id != run.id and newest.status_ts == run.status_ts
-        messages = []
+        first: list[LiveMessage] = []
+        details: list[LiveMessage] = []
+        if not combined(run) and not overwritten:
+            first.append(self._message(run, run.status_ts, stored.run_frame(), status_key(run)))
         for task in stored.tasks:
             own = combined(run) and task.record.position == 0
             if not (own and overwritten):
-                messages.append(self._task_message(stored, task, own=own))
-        if not combined(run) and not overwritten:
-            messages.append(self._message(run, run.status_ts, stored.run_frame(), status_key(run)))
+                (first if own else details).append(self._task_message(stored, task, own=own))
         try:
-            await asyncio.gather(*(message.finish() for message in messages))
+            showing = asyncio.gather(*(message.finish() for message in first))
+            # There may be more than Slack takes at once: how all of them ended comes before the output of any.
+            self._read(run.id)
+            await self._all_read.wait()
+            await asyncio.gather(showing, *(message.finish() for message in details))
         finally:
-            for message in messages:
+            for message in (*first, *details):
                 message.abandon()
 
     def _task_message(self, stored: StoredRun, task: StoredTask, *, own: bool) -> LiveMessage:

@@ -121,6 +121,45 @@ async def test_an_end_that_slack_did_not_hear_of_is_told_by_the_next_process(
         assert len(it.cloud.requests) == 1
 
 
+async def test_a_message_that_the_next_process_posted_is_known_from_then_on(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        it = on.it
+        async with it.running():
+            in_threads = lambda args: "thread_ts" in args  # noqa: E731  short, and used once
+            it.slack.fail("chat.postMessage", status=503, times=None, when=in_threads)
+            root = await play(it, Out("half of it\n"), Wait(asyncio.Event()), text="go")
+            await on.until(lambda: on.database.rows("SELECT id FROM tasks WHERE chunk_count > 0"))
+        it.slack.heal()
+        async with it.running():
+            task = await it.says(root, "Interrupted", "half of it")
+            await on.settled()
+            await on.until(lambda: on.database.rows("SELECT ts FROM tasks") == [(task.ts,)])
+
+
+async def test_the_ends_of_all_runs_are_told_before_any_details(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        it = on.it
+        async with it.running():
+            go_on = asyncio.Event()
+            for number in range(5):
+                done = number < 2
+                root = await play(
+                    it, Out("half of it\n"), Wait(go_on if done else asyncio.Event()), text=f"{number}"
+                )
+                await it.says(root, "half of it")
+            await on.until(lambda: None not in {ts for (ts,) in on.database.rows("SELECT ts FROM tasks")})
+            it.slack.fail("chat.update", status=503, times=None)
+            go_on.set()
+            await on.until(lambda: on.column("state") == ["done"] * 2 + ["running"] * 3)
+        it.slack.heal()
+        calls = len(it.slack.calls)
+        async with it.running():
+            await on.settled()
+        edited = [call.args["ts"] for call in it.slack.calls[calls:] if call.method == "chat.update"]
+        assert set(edited[:5]) == {root.ts for root in it.roots()}
+        assert len(edited) == 10
+
+
 async def test_closing_messages_that_slack_has_are_not_posted_again(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         it = on.it
