@@ -34,6 +34,7 @@ log = structlog.get_logger("bot.admission")
 DAY = 86_400.0  # seconds
 LAST = 2**31 - 1  # a place in the order of runs that comes after all of them
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds, while the database is away; the last one from then on
+ANSWER_PAUSES = (*PAUSES, 60.0, 120.0)  # seconds, while Slack is away: what is told hours later misleads
 FEW = 2  # runs at a time whose admission asks the database, and as many that store theirs: no crowd holds up the next
 ANSWERS = 4  # at a time, which also wait for Slack
 LEARNING = 2.0  # seconds that an answer waits for Slack to say which channels are public
@@ -228,15 +229,27 @@ class Admission:
         return ended
 
     async def tell(self, audience: Audience, notice: Notice) -> None:
-        """Answer one person; where even that fails, the log has it."""
+        """Answer one person, when Slack is there again; where even that fails, the log has it."""
+        for pause in ANSWER_PAUSES:
+            if await self._told(audience, notice):
+                return
+            await asyncio.sleep(pause)
+        log.warning("answer.not_delivered", user=audience.user, error="Slack was away for too long")
+
+    async def _told(self, audience: Audience, notice: Notice) -> bool:
+        """Try to answer; false where that may go well another time."""
         try:
             async with self.one_of(self.telling):
                 # What they typed is given back to them, and may hold a token.
                 rows = tuple(replace(row, text=self.secrets.redact(row.text)) for row in notice.rows)
                 safe = replace(notice, text=self.secrets.redact(notice.text), rows=rows)
                 await self.messenger.tell(audience, safe)
+        except (SlackLimited, SlackUnavailable) as error:
+            log.info("answer.delayed", user=audience.user, error=str(error))
+            return False
         except BotError as error:
             log.warning("answer.not_delivered", user=audience.user, error=str(error))
+        return True
 
     def _asked(self, run: Run) -> str:
         """What the user typed, as far as it is given back with a refusal."""

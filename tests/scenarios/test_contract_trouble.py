@@ -116,6 +116,14 @@ async def test_a_command_to_a_bot_that_ends_is_given_back_at_once_while_slack_ha
     bot.slack.heal()
 
 
+async def test_an_answer_outlasts_an_outage_of_slack(bot: World) -> None:
+    bot.slack.fail("response_url", status=503)
+    away = bot.slack.fail("chat.postEphemeral", status=503, times=3)
+    await bot.slack.command("ann", "#team", "/code", "help")
+    await bot.slack.wait_for(lambda: bot.slack.ephemerals("ann", "#team"), timeout=15)
+    assert away.hits == 3
+
+
 async def test_a_bot_that_ends_first_gives_the_answers_that_it_owes(bot: World) -> None:
     hanging = bot.slack.fail("response_url", timeout=1)
     await bot.slack.command("ann", "#team", "/code", "help")
