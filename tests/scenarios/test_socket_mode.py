@@ -12,6 +12,7 @@ from bot.app import Bot
 from bot.simulator.slack import LocalSlack, Message
 from bot.simulator.slack.hub import Change
 from bot.simulator.slack.model import ApiCall
+from tests.store.databases import File
 from tests.support.cloudcoding import Out, Say, Wait
 from tests.support.world import World, world
 
@@ -76,13 +77,29 @@ async def test_command_reply_and_button(tmp_path: Path) -> None:
                 assert answer.status == 404
 
 
-@pytest.mark.slow
 async def test_it_reconnects_and_takes_up_what_slack_redelivers(tmp_path: Path) -> None:
     async with world(tmp_path) as it, connected(it):
         await it.slack.sockets.disconnect()
         await it.slack.wait_for(lambda: it.slack.counts["apps.connections.open"] == 2)
         await until_connected(it)
         await run(it, "after it was asked to reconnect")
+
+
+async def test_what_came_before_it_was_asked_to_reconnect_is_acknowledged_where_it_came(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as it, connected(it):
+        it.serve(Out("it is done\n"))
+        with File(it.database).locked():  # so that the acknowledgement has to wait
+            asking = asyncio.create_task(it.slack.say("ann", "#team", "@code go"))
+            await it.slack.wait_for(lambda: it.slack.deliveries)
+            await it.slack.sockets.say({"type": "disconnect", "reason": "warning"})
+            await it.slack.wait_for(lambda: it.slack.counts["apps.connections.open"] == 2)
+        await asking
+        assert [len(delivery.attempts) for delivery in it.slack.deliveries[:2]] == [1, 1]
+        assert all(delivery.accepted for delivery in it.slack.deliveries)
+        await it.says(await it.root(), "it is done")
+        await until_connected(it)
 
 
 @pytest.mark.slow

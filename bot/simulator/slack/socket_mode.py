@@ -50,19 +50,20 @@ class Sockets:
             await socket.send_json(hello)
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    self._acknowledge(message.data)
+                    self._acknowledge(socket, message.data)
         finally:
             self._forget(socket)
         return socket
 
-    def _acknowledge(self, data: str) -> None:
+    def _acknowledge(self, socket: web.WebSocketResponse, data: str) -> None:
+        """An acknowledgement counts on the connection on which its envelope went."""
         try:
             answer = json.loads(data)
         except ValueError:
             return
         if isinstance(answer, dict) and answer.get("envelope_id") in self._waiting:
-            _, future = self._waiting[answer["envelope_id"]]
-            if not future.done():
+            owner, future = self._waiting[answer["envelope_id"]]
+            if owner is socket and not future.done():
                 future.set_result(answer.get("payload"))
 
     def _forget(self, socket: web.WebSocketResponse) -> None:
