@@ -73,7 +73,8 @@ class Recovery:
         self._shop.board.inherit(run)
         if run.ready:
             _, place = await self._admission.queue.stands(run)
-            self._shop.board.show(run, place)
+            if run.id not in self._floor:  # else it was started meanwhile, and its message is the runner's
+                self._shop.board.show(run, place)
             return
         audience = Audience(run.workspace, run.channel, run.requester, run.thread_ts)
         self._shop.supervisor.start(f"admit {run.id}", self._admission.admit(run, audience))
