@@ -15,6 +15,7 @@ from bot.store.records import Outcome, Run
 from bot.store.rows import RUN, all_runs
 from bot.store.tables import runs
 
+_outcome = msgspec.json.Decoder(Outcome)  # made before there are threads, as in tables.py
 _MINE = (runs.c.id == bindparam("of"), runs.c.owner == bindparam("me"))
 _SETTLE = update(runs).where(*_MINE).values(settled=True)
 _COUNT = update(runs).where(*_MINE).values(parts=bindparam("posted"))
@@ -76,4 +77,4 @@ def _stored(connection: Connection, run_id: str) -> tuple[Outcome, int] | None:
     if row is None:
         return None
     stored, parts = row
-    return (Outcome() if stored is None else msgspec.json.decode(stored, type=Outcome), parts)
+    return (Outcome() if stored is None else _outcome.decode(stored), parts)

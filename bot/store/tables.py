@@ -58,6 +58,10 @@ class PlainText(TypeDecorator[str]):
         return value.encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
+# Made here and not where it is needed: two threads that meet a type for the first time at once crash the process.
+_invocation = msgspec.json.Decoder(Invocation)
+
+
 class InvocationJson(TypeDecorator[Invocation]):
     """An Invocation as a JSON object; its strings are cleaned like PlainText."""
 
@@ -70,7 +74,7 @@ class InvocationJson(TypeDecorator[Invocation]):
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Invocation | None:  # noqa: ARG002  SQLAlchemy's signature
         """The value again."""
-        return None if value is None else msgspec.json.decode(value, type=Invocation)
+        return None if value is None else _invocation.decode(value)
 
 
 def _states(of: type[RunState] | type[TaskState]) -> Enum:
