@@ -12,7 +12,6 @@ from bot.app import Bot
 from bot.simulator.slack import LocalSlack, Message
 from bot.simulator.slack.hub import Change
 from bot.simulator.slack.model import ApiCall
-from tests.store.databases import File
 from tests.support.cloudcoding import Out, Say, Wait
 from tests.support.world import World, world
 
@@ -90,7 +89,7 @@ async def test_what_came_before_it_was_asked_to_reconnect_is_acknowledged_where_
 ) -> None:
     async with world(tmp_path) as it, connected(it):
         it.serve(Out("it is done\n"))
-        with File(it.database).locked():  # so that the acknowledgement has to wait
+        with it.database.locked():  # so that the acknowledgement has to wait
             asking = asyncio.create_task(it.slack.say("ann", "#team", "@code go"))
             await it.slack.wait_for(lambda: it.slack.deliveries)
             await it.slack.sockets.say({"type": "disconnect", "reason": "warning"})
