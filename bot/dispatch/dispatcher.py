@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from procrastinate.exceptions import ConnectorException
 
-from bot.dispatch.jobs import hand_out
+from bot.dispatch.jobs import enough_wait, hand_out
 from bot.dispatch.worker import JobWorker
 from bot.errors import StoreUnavailable
 from bot.runs.floor import Floor
@@ -61,6 +61,8 @@ class SharedDispatcher:
     async def _hand_out(self) -> None:
         floor = self._floor
         busy, before_all = floor.busy, floor.before_all
+        if not before_all and await self._store.look(enough_wait):
+            return
         await self._store.transact(
             lambda connection: hand_out(connection, floor.per_workspace, busy, before_all)
         )

@@ -26,6 +26,10 @@ _BACKLOG = 12  # jobs that wait for a process with room, at most
 _ENOUGH = 4  # jobs that wait: with more of them none are added, since choosing eight costs hardly more than choosing one
 _URGENT = 1_000  # added to the priority of what comes before all others
 
+_WAITING = text(
+    "SELECT count(*) FROM procrastinate_jobs WHERE queue_name = :queue AND status = 'todo'"
+).bindparams(queue=QUEUE)
+
 # Handing out is one after another, by this number that nothing else uses.
 _HANDING_OUT = 0x626F75
 
@@ -41,6 +45,11 @@ _EXISTING = text("SELECT id, status = 'todo' AS waits FROM procrastinate_jobs WH
 
 # It has no connection of its own: each call is given one.
 _MANAGER = JobManager(SyncPsycopgConnector())
+
+
+def enough_wait(connection: Connection) -> bool:
+    """Whether so many jobs wait that none would be added; a look without a lock, as after every start."""
+    return int(connection.execute(_WAITING).scalar_one()) > _ENOUGH
 
 
 def hand_out(

@@ -20,6 +20,7 @@ log = structlog.get_logger("bot.bus")
 Handler = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 DEAD = 15.0  # seconds of silence after which a process counts as dead
+MOMENT = 1.0  # seconds for which a process that lived counts as living: many ask at once when many runs start
 OFTEN = 0.5  # seconds between two looks where no sign comes
 SELDOM = 5.0  # seconds between two looks otherwise
 
@@ -34,6 +35,8 @@ class Bus:
         self._signs = signs
         self._handlers: dict[str, Handler] = {}
         self._sign = asyncio.Event()
+        self._living: Collection[str] = ()
+        self._looked = 0.0
 
     def on(self, kind: str, handler: Handler) -> None:
         """Let ``handler`` carry out orders of that kind; an order may come a second time."""
@@ -54,8 +57,13 @@ class Bus:
         }
 
     async def lives(self, worker: str | None) -> bool:
-        """Whether that is another process, and lives. Raises StoreUnavailable."""
-        return worker is not None and worker != self.me and worker in await self.others()
+        """Whether that is another process, and lives, or did so a moment ago. Raises StoreUnavailable."""
+        if worker is None or worker == self.me:
+            return False
+        now = self._clock.monotonic()
+        if worker not in self._living or now - self._looked > MOMENT:
+            self._living, self._looked = await self.others(), now
+        return worker in self._living
 
     def wake(self) -> None:
         """There may be an order."""
@@ -66,9 +74,10 @@ class Bus:
         while True:
             self._sign.clear()
             try:
-                for order in await self._store.orders.of(self.me):
+                found = await self._store.orders.of(self.me)
+                for order in found:
                     await self._carry_out(order)
-                    await self._store.orders.done([order.id])
+                await self._store.orders.done([order.id for order in found])
             except StoreUnavailable:
                 log.warning("bus.store_unavailable")
             with suppress(TimeoutError):

@@ -16,7 +16,7 @@ from bot.store import life
 from bot.store.database import Database
 from bot.store.locks import hold_conversation_of
 from bot.store.records import Run, Task
-from bot.store.rows import BUSY, FIRST, RUN, all_tasks, run_by_id
+from bot.store.rows import BUSY, FIRST, RUN, all_tasks, one_run
 from bot.store.tables import runs
 
 
@@ -44,6 +44,10 @@ _UNDER_WAY = (
 )
 _SET_JOB = update(runs).where(runs.c.id == bindparam("of")).values(job=bindparam("as"))
 _MAY_START = and_(runs.c.state == RunState.QUEUED, runs.c.ready, runs.c.job.is_(None), FIRST, ~BUSY)
+
+_FIRST_OF = RUN.where(runs.c.id == bindparam("of"), runs.c.state == RunState.QUEUED, FIRST)
+_NEXT = _FIRST_OF.where(runs.c.job.is_(None))
+_NEXT_OF_JOB = _FIRST_OF.where(runs.c.job == bindparam("handed"))
 
 
 def next_ones(
@@ -107,20 +111,21 @@ def start_next(
     workspace has as many under way: exact where one transaction writes at a time.
     """
     hold_conversation_of(connection, run_id)
-    run = run_by_id(connection, run_id)
-    if run is None or not _is_next(connection, run.id, job):
+    run = _if_next(connection, run_id, job)
+    if run is None:
         return None
     if per_workspace is not None and _under_way(connection, run.workspace) >= per_workspace:
         return None
-    if not life.start(connection, run.id, owner, now, run.turn):
+    if not life.start_held(connection, run.id, owner, now, run.turn):
         return None
     return Started(run, all_tasks(connection, run.id))
 
 
-def _is_next(connection: Connection, run_id: str, job: int | None) -> bool:
-    handed = runs.c.job.is_(None) if job is None else runs.c.job == job
-    query = select(runs.c.seq).where(runs.c.id == run_id, runs.c.state == RunState.QUEUED, handed, FIRST)
-    return connection.execute(query).first() is not None
+def _if_next(connection: Connection, run_id: str, job: int | None) -> Run | None:
+    """The run, where it is its conversation's next and was handed out so, or with ``None`` not at all."""
+    if job is None:
+        return one_run(connection, _NEXT, of=run_id)
+    return one_run(connection, _NEXT_OF_JOB, of=run_id, handed=job)
 
 
 def _under_way(connection: Connection, workspace: str) -> int:

@@ -61,6 +61,11 @@ _LAST_TASK = select(func.max(tasks.c.position)).where(tasks.c.run == bindparam("
 def start(connection: Connection, run_id: str, owner: str, now: float, turn: int | None) -> bool:
     """Make a queued run ``owner``'s running one; false where it isn't queued, is another turn, or has to wait."""
     hold_conversation_of(connection, run_id)
+    return start_held(connection, run_id, owner, now, turn)
+
+
+def start_held(connection: Connection, run_id: str, owner: str, now: float, turn: int | None) -> bool:
+    """The same where the run's conversation is held already."""
     values = {"of": run_id, "by": owner, "at": now}
     if turn is None:
         return connection.execute(_START, values).rowcount == 1

@@ -89,6 +89,10 @@ class Store:
         except TimeoutError as error:
             raise StoreUnavailable(f"the database did not answer within {timeout} s") from error
 
+    async def look(self, work: Work[T]) -> T:
+        """What ``work`` finds, query by query; for an edge whose own tables stand beside ours."""
+        return await self._database.read(work)
+
     async def transact(self, work: Work[T]) -> T:
         """Do ``work`` in one transaction, wholly or not at all; for an edge whose own tables stand beside ours."""
         return await self._database.write(work)
