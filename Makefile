@@ -26,7 +26,7 @@ coverage: .venv/dev
 	$(BIN)/python -m pytest -q -n $(WORKERS) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 # Each beside its peers in one run: a table here, figures and pictures in docs.
-BENCHES := staleness decoding terminal ack fan_in flood end_to_end
+BENCHES := staleness decoding terminal ack fan_in flood dispatching end_to_end
 bench: .venv/bench
 	@for name in $(BENCHES); do \
 		$(BIN)/python -m tests.bench.$$name --json docs/bench-$$name.json --png docs/bench-$$name.png || exit 1; \

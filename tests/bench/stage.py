@@ -160,6 +160,34 @@ class BotProcess:
                 await asyncio.sleep(0.2)
 
 
+def environment(slack_url: str, service_url: str, **settings: str) -> dict[str, str]:
+    """What every process of the bot is given."""
+    return {
+        "SLACK_BOT_TOKEN": TOKEN,
+        "SLACK_SIGNING_SECRET": SECRET,
+        "SLACK_API_URL": slack_url,
+        "CLOUDCODING_API_URL": service_url,
+        "CLOUDCODING_API_KEY": API_KEY,
+        "CLOUDCODING_DEFAULT_REPO": "acme/api",
+        "GITHUB_TOKEN": "ghp_bench",
+        "SHUTDOWN_GRACE": "0",
+        "LOG_FORMAT": "json",
+        "PORT": "0",
+        **settings,
+    }
+
+
+async def started(process: Child) -> int:
+    """Wait until a process of the bot is up; returns the port on which it listens, 0 for a worker."""
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            said = await process.printed.get()
+            if "ended" in said:
+                raise RuntimeError("the bot did not start: what it said stands above")
+            if said.get("event") == "bot.started":
+                return int(said["port"])
+
+
 @contextlib.asynccontextmanager
 async def bot(
     slack_url: str,
@@ -169,30 +197,10 @@ async def bot(
     on: set[int] | None = None,
     **settings: str,
 ) -> AsyncIterator[BotProcess]:
-    """``bot serve`` with its database in that directory."""
-    environment = {
-        "SLACK_BOT_TOKEN": TOKEN,
-        "SLACK_SIGNING_SECRET": SECRET,
-        "SLACK_API_URL": slack_url,
-        "CLOUDCODING_API_URL": service_url,
-        "CLOUDCODING_API_KEY": API_KEY,
-        "CLOUDCODING_DEFAULT_REPO": "acme/api",
-        "GITHUB_TOKEN": "ghp_bench",
-        "DATABASE_URL": f"sqlite:///{directory}/bot.db",
-        "SHUTDOWN_GRACE": "0",
-        "LOG_FORMAT": "json",
-        "PORT": "0",
-        **settings,
-    }
-    async with child(["bot", "serve"], environment, on) as process:
-        port = 0
-        async with asyncio.timeout(START_SECONDS):
-            while not port:
-                said = await process.printed.get()
-                if "ended" in said:
-                    raise RuntimeError("the bot did not start: what it said stands above")
-                port = said.get("port", 0)
-        yield BotProcess(process, port, session)
+    """``bot serve`` with its database in that directory, unless the settings say where."""
+    settings = {"DATABASE_URL": f"sqlite:///{directory}/bot.db", **settings}
+    async with child(["bot", "serve"], environment(slack_url, service_url, **settings), on) as process:
+        yield BotProcess(process, await started(process), session)
 
 
 def add_channels(slack: LocalSlack, count: int) -> list[str]:
@@ -209,13 +217,15 @@ class Sender:
     session: aiohttp.ClientSession
     _number: int = field(default=0, init=False)
 
-    async def command(self, port: int, text: str, channel: str) -> bool:
+    async def command(
+        self, port: int, text: str, channel: str, workspace: str = "T0LOCAL", user: str = "U0ANN"
+    ) -> bool:
         """Whether it was acknowledged."""
         self._number += 1
         form = {
-            "team_id": "T0LOCAL",
+            "team_id": workspace,
             "channel_id": channel,
-            "user_id": "U0ANN",
+            "user_id": user,
             "user_name": "ann",
             "command": "/code",
             "text": text,
