@@ -31,7 +31,7 @@ from bot.web.heartbeat import heartbeat
 
 log = structlog.get_logger("bot.app")
 
-HOUSEKEEPING = 5.0  # seconds between the database's checkpoints
+CHECKPOINT = 5.0  # seconds between the database's checkpoints
 SWEEP = 3600.0  # seconds between sweeps of what is older than its retention
 FLUSH = 5.0  # seconds for final edits after the runs have ended
 DRAIN = 8.0  # seconds for all that follows SHUTDOWN_GRACE: together they stay under a PaaS's 30
@@ -96,7 +96,8 @@ async def running_bot(
             ("editor", parts.editor.run()),
             ("shares", parts.shares.run()),
             ("output", store.output.run()),
-            ("housekeeping", _housekeeping(store, clock, settings.retention_days * DAY)),
+            ("checkpoints", _checkpoints(store)),
+            ("sweeps", _sweeps(store, clock, settings.retention_days * DAY)),
             ("identity", parts.identity.learn()),
             ("dispatcher", parts.dispatcher.run()),
             ("places", parts.places.run()),
@@ -109,16 +110,20 @@ async def running_bot(
         yield Bot(port, parts.queue, parts.editor, supervisor)
 
 
-async def _housekeeping(store: Store, clock: Clock, retention: float) -> None:
-    """Keep the database's log short, and let go of what is older than its retention."""
-    swept = -SWEEP
+async def _checkpoints(store: Store) -> None:
+    """Keep the database's log short."""
     while True:
         with suppress(StoreUnavailable):
             await store.checkpoint()
-            if clock.monotonic() - swept >= SWEEP:
-                swept = clock.monotonic()
-                await store.sweep(clock.wall(), retention)
-        await asyncio.sleep(HOUSEKEEPING)
+        await asyncio.sleep(CHECKPOINT)
+
+
+async def _sweeps(store: Store, clock: Clock, retention: float) -> None:
+    """Let go of what is older than its retention; beside the checkpoints, since much that is old takes long."""
+    while True:
+        with suppress(StoreUnavailable):
+            await store.sweep(clock.wall(), retention)
+        await asyncio.sleep(SWEEP)
 
 
 async def _leave(store: Store) -> None:

@@ -44,9 +44,16 @@ def _old(connection: Connection, before: float) -> list[str]:
 
 
 async def _run(database: Database, run_id: str) -> None:
-    while await database.write_upkeep(lambda connection: _chunks(connection, run_id)) == _CHUNKS:
+    while not await database.write_upkeep(lambda connection: _part(connection, run_id)):
         pass
-    await database.write_upkeep(lambda connection: _rest(connection, run_id))
+
+
+def _part(connection: Connection, run_id: str) -> bool:
+    """Remove some of a run's output, and with the last of it the run; returns whether that was all."""
+    if _chunks(connection, run_id) == _CHUNKS:
+        return False
+    _rest(connection, run_id)
+    return True
 
 
 def _chunks(connection: Connection, run_id: str) -> int:
