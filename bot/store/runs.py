@@ -40,6 +40,8 @@ _USAGE = (
     _OWN.where(_UNENDED | runs.c.started_at.is_not(None), runs.c.created_at >= bindparam("since")),
 )
 
+_NEWEST = (runs.c.created_at.desc(), runs.c.seq.desc())  # as the index of people's own runs has them
+
 _RECENT = 100  # runs in which a user's repositories are looked for
 
 
@@ -186,7 +188,7 @@ class Runs:
             select(conversations.c.repo)
             .join_from(runs, conversations, runs.c.conversation == conversations.c.id)
             .where(runs.c.workspace == workspace, runs.c.requester == requester)
-            .order_by(runs.c.seq.desc())
+            .order_by(*_NEWEST)
             .limit(_RECENT)
         )
 
@@ -200,7 +202,7 @@ class Runs:
         """The newest ended runs that a person asked for, the newest first."""
         query = RUN.where(
             runs.c.workspace == workspace, runs.c.requester == requester, runs.c.ended_at.is_not(None)
-        ).order_by(runs.c.seq.desc())
+        ).order_by(*_NEWEST)
         return await self._database.read(lambda connection: all_runs(connection, query.limit(limit)))
 
     async def asked_again(self, run: Run) -> bool:

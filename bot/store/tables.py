@@ -200,7 +200,7 @@ runs = Table(
     Index(None, "conversation", "state", "rank"),  # what runs and waits in a thread
     Index(None, "conversation", "turn", "seq"),  # a thread's past, and what was last
     Index(None, "workspace", "channel", "request_ts"),  # an edited or deleted request
-    Index(None, "workspace", "requester", "seq"),  # a person's own runs
+    Index(None, "workspace", "requester", "created_at", "seq"),  # a person's own runs, of late
     Index(None, "settled", "owner"),  # what an owner still has to do
     sqlite_autoincrement=True,
 )
