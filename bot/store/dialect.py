@@ -110,6 +110,7 @@ def postgres_engine(url: URL, patience: float, *, connections: int = 0, begin: b
     settings = {
         "statement_timeout": within,  # with the wait for locks
         "idle_in_transaction_session_timeout": _FROZEN,
+        "jit": "off",  # compiling takes longer than any query of the bot's
     }
 
     # Not in the address: poolers refuse such options there.

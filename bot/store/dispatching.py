@@ -16,7 +16,7 @@ from bot.store import life
 from bot.store.database import Database
 from bot.store.locks import hold_conversation_of
 from bot.store.records import Run, Task
-from bot.store.rows import BUSY, FIRST, RUN, all_tasks, one_run
+from bot.store.rows import AMONG_BUSY, FIRST, RUN, all_tasks, one_run
 from bot.store.tables import runs
 
 
@@ -43,7 +43,14 @@ _UNDER_WAY = (
     .group_by(runs.c.workspace)
 )
 _SET_JOB = update(runs).where(runs.c.id == bindparam("of")).values(job=bindparam("as"))
-_MAY_START = and_(runs.c.state == RunState.QUEUED, runs.c.ready, runs.c.job.is_(None), FIRST, ~BUSY)
+# All that wait are looked at once, never one by one: there may be thousands, and who plans the query may know of none.
+_PLACE = func.row_number().over(partition_by=runs.c.conversation, order_by=(runs.c.rank, runs.c.seq))
+_QUEUED = (
+    select(runs.c.seq, runs.c.workspace, runs.c.conversation, runs.c.rank, _PLACE.label("place"))
+    .add_columns(and_(runs.c.ready, runs.c.job.is_(None), ~AMONG_BUSY).label("may"))
+    .where(runs.c.state == RunState.QUEUED)
+    .subquery()
+)
 
 _FIRST_OF = RUN.where(runs.c.id == bindparam("of"), runs.c.state == RunState.QUEUED, FIRST)
 _NEXT = _FIRST_OF.where(runs.c.job.is_(None))
@@ -70,12 +77,12 @@ def next_ones(
 def _next_query(
     most: int, per_workspace: int | None, busy: Collection[int], before_all: Collection[int]
 ) -> Select[*tuple[Any, ...]]:
-    urgency = case((runs.c.conversation.in_(before_all), 0), else_=1)
-    order = (urgency, runs.c.rank, runs.c.seq)
-    nth = func.row_number().over(partition_by=runs.c.workspace, order_by=order)
+    line = _QUEUED.c
+    urgency = case((line.conversation.in_(before_all), 0), else_=1)
+    nth = func.row_number().over(partition_by=line.workspace, order_by=(urgency, line.rank, line.seq))
     waiting = (
-        select(runs.c.seq, runs.c.workspace, runs.c.rank, urgency.label("urgency"), nth.label("nth"))
-        .where(_MAY_START, runs.c.conversation.not_in(busy))
+        select(line.seq, line.workspace, line.rank, urgency.label("urgency"), nth.label("nth"))
+        .where(line.place == 1, line.may, line.conversation.not_in(busy))
         .subquery()
     )
     under_way = _UNDER_WAY.subquery()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 from bot.core.run import RunState
 from bot.store.database import Database
 from bot.store.records import Run
-from bot.store.rows import BUSY, RUN, all_runs
+from bot.store.rows import AMONG_BUSY, BUSY, RUN, all_runs
 from bot.store.tables import runs
 
 
@@ -46,9 +46,11 @@ _BEFORE = (
     .where(runs.c.state == RunState.QUEUED, runs.c.rank <= bindparam("mine"))
 )
 _IN_CONVERSATION = _BEFORE.where(runs.c.conversation == bindparam("of"))
-_IN_WORKSPACE = _BEFORE.where(runs.c.workspace == bindparam("of"), ~BUSY)
+_IN_WORKSPACE = _BEFORE.where(runs.c.workspace == bindparam("of"), ~AMONG_BUSY)
 _LINE = (
-    select(runs.c.id, runs.c.conversation, runs.c.workspace, runs.c.owner, runs.c.ready, runs.c.note, BUSY)
+    select(
+        runs.c.id, runs.c.conversation, runs.c.workspace, runs.c.owner, runs.c.ready, runs.c.note, AMONG_BUSY
+    )
     .where(runs.c.state == RunState.QUEUED)
     .order_by(runs.c.rank, runs.c.seq)
 )

@@ -41,6 +41,12 @@ BUSY = (
 )
 """Whether the conversation of the selected run has a running one."""
 
+AMONG_BUSY = runs.c.conversation.in_(select(_OTHER.c.conversation).where(_OTHER.c.state == RunState.RUNNING))
+"""The same for a query that selects many: PostgreSQL reads the running ones once.
+
+From what it knows of a table of old runs, in which nothing waited, it would compare each that waits with all of them.
+"""
+
 FIRST = ~(
     select(_OTHER.c.seq)
     .where(
