@@ -185,7 +185,7 @@ class Admission:
                 ref = await self.board.show(run, place).posted()
         else:
             ref = message.ref
-        async with self.one_of(self.storing):  # those that are shown don't wait behind a crowd that isn't yet
+        async with self.storing:  # it is shown, and may start: from now on it waits for nobody
             posted = await self.store.runs.posted(run.id, ref.ts, run.thread_ts or ref.ts)
         if posted is None:
             self.board.forget(run)  # another process has taken it over
