@@ -259,6 +259,12 @@ def store_unavailable(request: str) -> str:
     return with_request("I can't start runs right now (database unreachable).", request)
 
 
+def not_stored_yet(request: str) -> str:
+    """The database is slow or away, and nobody knows yet whether the request will be stored."""
+    sentence = "The database is slow, so your request is not stored yet. As soon as it is, its message appears; if it can't be, I'll tell you. So that nothing is lost, it was:"
+    return f"{sentence}\n{code_block(request)}"
+
+
 def queue_full(request: str) -> str:
     """As many runs wait as may."""
     sentence = "The queue is full: as many runs wait already as may. Try again when some have ended."

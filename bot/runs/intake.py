@@ -77,15 +77,15 @@ class Intake:
     async def command(self, request: Request) -> Notice | None:
         """A slash command. Slack doesn't redeliver it, and waits at most 3 s for the acknowledgement.
 
-        It is stored before this returns; where the database takes longer than a person would notice, the
-        acknowledgement doesn't wait for it, and the person is told if it fails. Returns an answer that has to go with
-        the acknowledgement: of a process that ends, it is the last word that is sure to arrive.
+        It is stored before this returns. Where the database takes longer than a person would notice, the acknowledgement
+        doesn't wait for it, but says so: from then on the request could be lost with this process. Returns what has
+        to go with the acknowledgement, which is the last word of a process that is sure to arrive.
         """
         if self.queue.draining:
             return Notice(words.draining(self.answers.typed(request)))
         work = self.supervisor.start("command", self.answers.guarded(request, self._begin_or_answer(request)))
         await asyncio.wait({work}, timeout=ACK_WAIT)
-        return None
+        return None if work.done() else Notice(words.not_stored_yet(self.answers.typed(request)))
 
     async def form(self, request: Request, invocation: Invocation) -> None:
         """A submitted form: a command whose text has been read already.
@@ -96,6 +96,8 @@ class Intake:
             "form", self.answers.guarded(request, self._begin(request, invocation, complete=True))
         )
         await asyncio.wait({work}, timeout=ACK_WAIT)
+        if not work.done():
+            self.answers.say(request, words.not_stored_yet(self.answers.typed(request)))
 
     async def message(self, request: Request) -> None:
         """A message. Returns once it is stored; raises StoreUnavailable or TimeoutError so that Slack delivers it again.
@@ -109,13 +111,32 @@ class Intake:
                 await self._take_up(request, conversation)
         except (StoreUnavailable, TimeoutError) as error:
             if request.last and (request.addressed or conversation is not None):
-                self.answers.unavailable(request, error)
+                self.supervisor.start("last word", self._last_word(request, error))
                 return
             raise
         except Exception as error:
             if not request.addressed and conversation is None:
                 raise
             self.answers.failed(request, error)
+
+    async def _last_word(self, request: Request, error: Exception) -> None:
+        """Slack delivers it no more: its author hears that it was not started, when that is certain.
+
+        An earlier delivery may have been stored although nobody was told so, and is then carried out.
+        """
+        told = False
+        while True:
+            try:
+                lost = await self.store.claims.claim(request.claim, self.clock.wall())
+            except StoreUnavailable:
+                if not told:
+                    self.answers.say(request, words.not_stored_yet(self.answers.typed(request)))
+                told = True
+                await asyncio.sleep(LOOK_AFTER)
+            else:
+                break
+        if lost:
+            self.answers.unavailable(request, error)
 
     async def _conversation(self, audience: Audience) -> Conversation | None:
         if audience.thread_ts is None:
@@ -263,9 +284,10 @@ class Intake:
     async def _look_after(self, request: Request, at: float) -> None:
         """See what became of a request whose storing had no answer.
 
-        Where its author is told that it was not started, it must not be; else Slack's next delivery finds it claimed.
+        The author of a command is told that it was not started, so it must not be; a message's next delivery finds it
+        claimed.
         """
-        who, given_back = request.audience, request.ts is None or request.last
+        who, given_back = request.audience, request.ts is None
         while True:
             try:
                 run = await self.store.runs.recall(

@@ -100,6 +100,8 @@ def _summary(outcomes: Sequence[Outcome]) -> None:
     _say(f"\n{len(outcomes)} rounds, {runs} runs; {bad} rounds in which something did not hold")
     for kind in Wrong:
         _say(f"  {kind.value}: {counts[kind]}")
+    doubtful = sum(outcome.verdict.doubtful for outcome in outcomes)
+    _say(f"  requests given back in doubt, and not stored: {doubtful}")
     _times("recovery notices", [outcome.verdict.recoveries for outcome in outcomes])
     troubled = [outcome.verdict.troubled_recoveries for outcome in outcomes]
     _times("recovery notices while something else was wrong", troubled)

@@ -22,6 +22,9 @@ class Press:
     user: str
 
 
+IN_DOUBT = "not stored yet"  # says an answer that gives a request back while nobody knows what becomes of it
+
+
 @dataclass(slots=True)
 class Asked:
     """A job, and what became of its request on the way to the bot. ``delivery`` of a command, ``message`` of all others."""
@@ -99,8 +102,15 @@ class Evidence:
 
     def given_back(self, asked: Asked) -> bool:
         """Whether its user was told that it was not started, and was given it back."""
-        shown = self.slack.ephemerals(asked.job.user)
-        return any(asked.job.key in self.slack.visible(whisper) for whisper in shown)
+        return any(IN_DOUBT not in text for text in self._told(asked))
+
+    def in_doubt(self, asked: Asked) -> bool:
+        """Whether its user was told that it was not stored yet, and was given it back."""
+        return any(IN_DOUBT in text for text in self._told(asked))
+
+    def _told(self, asked: Asked) -> list[str]:
+        shown = map(self.slack.visible, self.slack.ephemerals(asked.job.user))
+        return [text for text in shown if asked.job.key in text]
 
 
 def _is_of(delivery: Delivery, message: Message | None) -> bool:

@@ -38,6 +38,7 @@ class Verdict:
     troubled_recoveries: list[float] = field(default_factory=list)  # while something else was wrong, too
     stops: list[float] = field(default_factory=list)
     far_stops: list[float] = field(default_factory=list)
+    doubtful: int = 0  # requests that weren't stored, whose author was told no more than that this may be so
 
     @property
     def counts(self) -> Counter[Wrong]:
@@ -50,6 +51,8 @@ def judge(evidence: Evidence, *, recovers_at_start: bool) -> Verdict:
     verdict = Verdict(states=Counter(run.state for run in evidence.rows))
     for check in (_requests, _ends, _messages, _order):
         verdict.complaints.extend(check(evidence))
+    doubtful = [asked for asked in evidence.asked if asked.job.key not in evidence.runs]
+    verdict.doubtful = sum(evidence.in_doubt(asked) and not evidence.given_back(asked) for asked in doubtful)
     for seconds, troubled in recoveries(evidence, recovers_at_start=recovers_at_start):
         (verdict.troubled_recoveries if troubled else verdict.recoveries).append(seconds)
     for far, seconds in stops(evidence):
@@ -73,7 +76,7 @@ def _requests(evidence: Evidence) -> Complaints:
             yield Wrong.TWICE, f"{key} was sent {len(evidence.agent.of(key))} times"
         run = evidence.runs.get(key)
         given_back = evidence.given_back(asked)
-        if run is None and evidence.accepted(asked) and not given_back:
+        if run is None and evidence.accepted(asked) and not (given_back or evidence.in_doubt(asked)):
             yield Wrong.LOST, f"{key} ({asked.job.way}) was accepted, and nothing is known of it"
         if given_back and evidence.agent.of(key):
             yield Wrong.OTHER, f"{key} was given back, and carried out all the same"

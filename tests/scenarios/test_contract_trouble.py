@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.simulator.slack import Message
-from tests.support.cloudcoding import Cut, Open, Out, Raw, Say, Silent, Wait
+from tests.support.cloudcoding import Cut, Open, Out, Raw, Say, Silent, Step, Wait
 from tests.support.world import GITHUB_TOKEN, World, world
 
 
@@ -116,6 +116,35 @@ async def test_a_command_to_a_bot_that_ends_is_given_back_at_once_while_slack_ha
     bot.slack.heal()
 
 
+async def test_a_command_that_is_acknowledged_before_it_is_stored_is_given_back_with_the_acknowledgement(
+    bot: World,
+) -> None:
+    bot.serve(Out("stored after all\n"))
+    with bot.database.locked():
+        delivery = await bot.slack.command("ann", "#team", "/code", f"use {GITHUB_TOKEN}")
+        assert delivery.accepted
+        (told,) = bot.slack.ephemerals("ann", "#team")
+        assert told.via == "ack"
+        assert "not stored yet" in told.text
+        assert "use [redacted]" in told.text
+    await bot.says(await bot.root(), "Done", "stored after all")
+    assert len(bot.slack.ephemerals("ann", "#team")) == 1
+
+
+async def test_the_last_delivery_of_a_message_is_taken_up_or_given_back_once_that_is_certain(
+    bot: World,
+) -> None:
+    with bot.database.refusing():
+        await bot.slack.say("ann", "#team", "@code lost for good")
+        (delivery,) = [one for one in bot.slack.deliveries if "app_mention" in str(one.event)]
+        await bot.slack.redeliver(delivery, number=3)
+        await bot.told("ann", "not stored yet")
+    await bot.told("ann", "not started")
+    assert [one.text.count("lost for good") for one in bot.slack.ephemerals("ann", "#team")] == [1, 1]
+    await bot.slack.redeliver(delivery, number=3)
+    assert not bot.roots()
+
+
 async def test_an_answer_outlasts_an_outage_of_slack(bot: World) -> None:
     bot.slack.fail("response_url", status=503)
     away = bot.slack.fail("chat.postEphemeral", status=503, times=3)
@@ -173,21 +202,21 @@ async def test_a_refusal_is_on_every_message(
 
 
 @pytest.mark.parametrize(
-    "steps",
+    ("begins", "breaks"),
     [
-        [Silent(), Wait(asyncio.Event())],
-        [Out("half"), Cut()],
-        [Out("half"), Wait(asyncio.Event())],
-        [Raw(b'event: custom\ndata: {"stdout": "half"}\n\nevent: cus'), Cut()],
+        (Silent(), None),
+        (Out("half"), Cut()),
+        (Out("half"), None),
+        (Raw(b'event: custom\ndata: {"stdout": "half"}\n\nevent: cus'), Cut()),
     ],
 )
-async def test_a_stream_that_breaks_is_interrupted(tmp_path: Path, steps: list[object]) -> None:
+async def test_a_stream_that_breaks_is_interrupted(tmp_path: Path, begins: Step, breaks: Step | None) -> None:
     async with world(tmp_path) as it, it.running(CLOUDCODING_IDLE_TIMEOUT="0.5"):
-        it.serve(*steps)  # type: ignore[arg-type]  # steps, whatever their kind
+        it.serve(begins, breaks or Wait(asyncio.Event()))
         asked = await it.slack.say("ann", "#team", "@code go")
         root = await it.root()
         await it.shows(root, "Interrupted", "[Retry]", "look at the branch")
-        await it.says(root, "Interrupted", *(["half"] if not isinstance(steps[0], Silent) else []))
+        await it.says(root, "Interrupted", *(["half"] if not isinstance(begins, Silent) else []))
         await it.slack.wait_for(lambda: reactions(asked) == {"x"})
         assert len(it.cloud.requests) == 1
 

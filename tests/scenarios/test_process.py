@@ -460,12 +460,13 @@ async def while_the_database_is_locked(it: World, seconds: float) -> None:
     with ExitStack() as lock:
         lock.enter_context(it.database.locked())
         asyncio.get_running_loop().call_later(seconds, lock.close)
-        await it.code(command, user="ben", channel="#private")
+        assert (await it.slack.command("ben", "#private", "/code", command)).accepted
         await it.slack.say("ben", "#shared", f"@code {mention}")
         await started(it, mention)
 
     def given_back() -> int:
-        return len([told for told in it.slack.ephemerals("ben") if command in told.text])
+        told = [told.text for told in it.slack.ephemerals("ben") if command in told.text]
+        return len([text for text in told if "not started" in text])
 
     await eventually(lambda: command in asked(it) or given_back())
     assert asked(it).count(mention) == 1
