@@ -33,8 +33,8 @@ _READING = frozenset(
         "conversations.replies",
     }
 )
-_SERVER_ERROR = 500
-_TOO_MANY = 429
+SERVER_ERROR = 500
+TOO_MANY = 429
 
 _KINDS: MappingProxyType[str, type[SlackError]] = MappingProxyType(
     {
@@ -116,9 +116,9 @@ def _meaning(error: SlackApiError) -> SlackError:
     data = body if isinstance(body, dict) else {}
     status = response.status_code if hasattr(response, "status_code") else response.status
     code = data.get("error")
-    if status == _TOO_MANY or code in {"ratelimited", "rate_limited"}:
+    if status == TOO_MANY or code in {"ratelimited", "rate_limited"}:
         return SlackLimited(_retry_after(response.headers))
-    if status >= _SERVER_ERROR or not isinstance(code, str):
+    if status >= SERVER_ERROR or not isinstance(code, str):
         return SlackUnsure(f"http_{status}")
     metadata = data.get("response_metadata")
     reasons = metadata.get("messages") if isinstance(metadata, dict) else None

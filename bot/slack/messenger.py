@@ -16,7 +16,7 @@ from bot.errors import ChannelClosed, SlackError, SlackLimited, SlackRejected, S
 from bot.model import Audience, MessageRef, Person, Place
 from bot.runs.frames import Frame
 from bot.runs.ports import Notice, Reaction, SessionStatus, Suggestion
-from bot.slack.api import call, insist
+from bot.slack.api import SERVER_ERROR, TOO_MANY, call, insist
 from bot.slack.blocks import Rendered, bare, render, render_notice
 from bot.slack.finding import find, find_file, marked
 from bot.slack.people import People
@@ -83,20 +83,33 @@ class SlackMessenger:
         """An ephemeral answer; by ``response_url`` where there is one, else by the Web API."""
         rendered = render_notice(notice)
         url = audience.response_url
-        if url and await self._respond(url, rendered, replaces=notice.replaces):
+        taken = await self._respond(url, rendered, replaces=notice.replaces) if url else False
+        if taken:
             return
         where = {"channel": audience.channel, "user": audience.user, "thread_ts": audience.thread_ts}
-        await insist(self._client, "chat.postEphemeral", text=rendered.text, blocks=rendered.blocks, **where)
+        try:
+            await insist(
+                self._client, "chat.postEphemeral", text=rendered.text, blocks=rendered.blocks, **where
+            )
+        except ChannelClosed as error:
+            if taken is None:  # the only way to where the bot is no member
+                raise SlackUnavailable("response_url") from error
+            raise
 
-    async def _respond(self, url: str, rendered: Rendered, *, replaces: bool) -> bool:
+    async def _respond(self, url: str, rendered: Rendered, *, replaces: bool) -> bool | None:
+        """Whether Slack took the answer; ``None`` where it may take it another time."""
         body = {"response_type": "ephemeral", "replace_original": replaces, "text": rendered.text}
         try:
             async with self._session.post(
                 url, json={**body, "blocks": rendered.blocks}, timeout=aiohttp.ClientTimeout(ANSWER_SECONDS)
             ) as response:
+                if response.status == TOO_MANY or response.status >= SERVER_ERROR:
+                    return None
                 # An address that was used up or is too old is also said so with status 200.
                 return response.ok and not _REFUSED.search(await response.text(errors="replace"))
-        except (aiohttp.ClientError, TimeoutError, ValueError):
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+        except ValueError:
             return False
 
     async def upload(self, place: Place, filename: str, size: int, content: AsyncIterator[bytes]) -> None:

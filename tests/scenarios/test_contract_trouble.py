@@ -153,6 +153,13 @@ async def test_an_answer_outlasts_an_outage_of_slack(bot: World) -> None:
     assert away.hits == 3
 
 
+async def test_an_answer_outlasts_an_outage_also_where_the_bot_is_no_member(bot: World) -> None:
+    away = bot.slack.fail("response_url", error="ratelimited", retry_after=1)
+    await bot.slack.command("ann", "#open", "/code", "help")
+    await bot.slack.wait_for(lambda: bot.slack.ephemerals("ann", "#open"), timeout=15)
+    assert away.hits == 1
+
+
 async def test_a_bot_that_ends_first_gives_the_answers_that_it_owes(bot: World) -> None:
     hanging = bot.slack.fail("response_url", timeout=1)
     await bot.slack.command("ann", "#team", "/code", "help")
