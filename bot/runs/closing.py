@@ -30,7 +30,7 @@ log = structlog.get_logger("bot.run")
 
 ANSWER_CHARS = 8_000  # of a message's 12,000 for Markdown: entities and the like count too
 NOTIFY_AFTER = 60  # seconds; a run that is over sooner is still on the screen of whoever asked
-UPLOAD_TRIES = 4
+UPLOAD_PAUSES = (2.0, 4.0, 8.0, 16.0, 30.0)  # seconds between tries, while Slack or the database is away
 
 Send = Callable[[], Awaitable[None]]
 
@@ -182,17 +182,18 @@ class Closing:
             return False  # the log says it as well
 
     async def _upload(self, to: _Thread, output: Log) -> None:
-        for tried in range(1, UPLOAD_TRIES + 1):
+        for pause in (*UPLOAD_PAUSES, None):
             try:
                 await self._output.flush()
                 size = await self._output.size(output.task)
                 name, content = file_name(output.name, ".log"), self._output.read(output.task)
                 if not output.after or not await self._messenger.attached(to.place, name, size, output.after):
                     await self._messenger.upload(to.place, name, size, content)
-            except (SlackLimited, SlackUnavailable) as error:
-                if tried == UPLOAD_TRIES:
+            except (SlackLimited, SlackUnavailable, StoreUnavailable) as error:
+                if pause is None:
                     raise
-                await asyncio.sleep(error.retry_after if isinstance(error, SlackLimited) else 2**tried)
+                wanted = error.retry_after if isinstance(error, SlackLimited) else 0.0
+                await asyncio.sleep(max(pause, wanted))
             else:
                 return
 

@@ -145,6 +145,22 @@ async def test_the_last_delivery_of_a_message_is_taken_up_or_given_back_once_tha
     assert not bot.roots()
 
 
+async def test_a_log_waits_for_the_database(bot: World) -> None:
+    go_on = asyncio.Event()
+    output = "".join(f"line {number}\n" for number in range(99))
+    bot.serve(Out(output), Wait(go_on), Say("It is done."))
+    await bot.code("go")
+    root = await bot.root()
+    await bot.says(root, "line 98")
+    with bot.database.refusing():
+        go_on.set()
+        await bot.shows(root, "Done")
+        await asyncio.sleep(0.5)  # in which a first attempt fails
+    await bot.says(root, "It is done.")
+    (file,) = bot.slack.files
+    assert file.text == output
+
+
 async def test_an_answer_outlasts_an_outage_of_slack(bot: World) -> None:
     bot.slack.fail("response_url", status=503)
     away = bot.slack.fail("chat.postEphemeral", status=503, times=3)

@@ -40,14 +40,14 @@ class SomeDatabase(Protocol):
         """A context in which this other process writes, so that nobody else can."""
 
     def refusing(self) -> Any:
-        """A context in which every statement fails that reads or writes what requests need."""
+        """A context in which every statement fails that reads or writes what requests and output need."""
 
 
 def _renamed(before: str, after: str) -> list[str]:
     return [f"ALTER TABLE {before.format(table)} RENAME TO {after.format(table)}" for table in _NEEDED]
 
 
-_NEEDED = ("runs", "claims", "conversations", "channels", "users")
+_NEEDED = ("runs", "claims", "conversations", "channels", "users", "chunks")
 _TAKE_AWAY, _GIVE_BACK = _renamed("{}", "gone_{}"), _renamed("gone_{}", "{}")
 
 
