@@ -158,9 +158,11 @@ class Bucket:
 
     def give_share(self, share: float, now: float) -> None:
         """From now on that part of the budget is ours, more than 0 and at most 1."""
-        level = self.level(now) * min(1.0, share / self._share)  # a larger part comes with no more tokens
+        level = self.level(now)
         self._share = share
-        self._set_level(level, now)
+        self._set_level(
+            level, now
+        )  # what was saved stays: a larger part brings no tokens, so a smaller one takes none
         self._tokens = min(self._tokens, self.burst)
 
     def at_rest(self, now: float) -> bool:

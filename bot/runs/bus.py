@@ -50,10 +50,12 @@ class Bus:
         """Give every other living process an order. Raises StoreUnavailable."""
         await self._store.orders.put(await self.others(), kind, values, self._clock.wall())
 
-    async def others(self) -> Collection[str]:
-        """The other processes that live. Raises StoreUnavailable."""
+    async def others(self, silent: float = DEAD) -> Collection[str]:
+        """The other processes that live, and have said so within as many seconds as they may be ``silent``. Raises StoreUnavailable."""
         return {
-            other.id for other in await self._store.workers.others() if not other.gone and other.silent < DEAD
+            other.id
+            for other in await self._store.workers.others()
+            if not other.gone and other.silent < silent
         }
 
     async def lives(self, worker: str | None) -> bool:

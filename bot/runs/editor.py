@@ -35,7 +35,7 @@ __all__ = ["Editor", "LiveMessage"]
 
 log = structlog.get_logger("bot.edit")
 
-END = 3
+END = 12
 """As how many messages with live output one counts that is to show its end, where processes share a workspace's edits."""
 
 _PATIENCE = 2.0  # seconds after a lost answer in which Slack may yet be about to store what was posted

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from bot.clock import Clock
+from bot.core.lease import BEAT
 from bot.errors import StoreUnavailable
 from bot.runs.bus import Bus
 from bot.runs.editor import Editor
@@ -20,7 +21,8 @@ from bot.store.store import Store
 
 log = structlog.get_logger("bot.shares")
 
-LOOK = 2.0  # seconds between two looks: what a process doesn't need any more is lost for that long
+LOOK = 1.0  # seconds between two looks: what a process doesn't need any more is lost for that long
+SILENT = BEAT + 2.0  # seconds after which nothing is left over for a process that has probably died
 
 BEGINNER = 0.25
 """What each process counts beside its messages, as a part of one: who edits nothing yet can begin at once."""
@@ -63,7 +65,7 @@ class Shares:
             await asyncio.sleep(LOOK)
 
     async def _look(self) -> None:
-        mine, processes = dict(self._editor.busy()), await self._bus.others()
+        mine, processes = dict(self._editor.busy()), await self._bus.others(SILENT)
         if mine != self._told or (mine and processes):  # again and again: who took us for dead has removed it
             await self._store.live.tell(mine)
             self._told = mine

@@ -203,8 +203,15 @@ def test_a_share_of_a_budget() -> None:
     assert bucket.burst == 1
     bucket.give_share(1, now=0)
     assert (bucket.rate, bucket.burst) == (0.5, 4)
-    assert bucket.level(0) < 1
+    assert bucket.level(0) == 1, "a larger part brings no tokens"
     assert bucket.at_rest(20)
+
+
+def test_what_was_saved_outlasts_a_smaller_part_as_far_as_that_has_room() -> None:
+    bucket = Bucket(BUDGET, now=0, share=0.9)
+    for part in (0.5, 0.9, 0.3, 0.9):
+        bucket.give_share(part, now=0)
+    assert bucket.level(0) == pytest.approx(0.3 * 4)
 
 
 def test_belief_has_a_floor() -> None:
