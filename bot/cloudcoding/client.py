@@ -20,7 +20,6 @@ from typing import Self, get_args
 import aiohttp
 
 from bot.clock import Clock
-from bot.cloudcoding.body import Body
 from bot.cloudcoding.events import Broken, Event, Unknown, edges, interpret_run
 from bot.cloudcoding.problem import problem_in, shortened
 from bot.cloudcoding.request import GITHUB_URL, InvokeRequest
@@ -88,7 +87,7 @@ class EventStream:
 
     def __init__(self, response: aiohttp.ClientResponse, idle: float, meter: Meter) -> None:
         self._meter = meter
-        self._content = Body.of(response)
+        self._content = response.content
         self._idle = idle
         self._loop = asyncio.get_running_loop()
         self._since: float | None = None  # when the wait for the next chunk began, while there is one
