@@ -67,6 +67,11 @@ def byte_each(data: bytes) -> tuple[bytes, bytes]:
     return data[:1], data[-1:]
 
 
+def no_edges(_data: bytes) -> tuple[bytes, bytes]:
+    """Nothing: events are told apart by their fields alone, and their data needn't be put together again."""
+    return b"", b""
+
+
 class _Form(NamedTuple):
     """What many events have in common: their name, and their bytes before and after their data's middle."""
 
@@ -87,7 +92,7 @@ class SSEDecoder:
     ``feed`` and ``close`` give them one by one, ``feed_runs`` and ``close_runs`` in runs, which cost less than half.
 
     ``edges`` says how much of some usual data's beginning and end most others have too: the more, the faster they are
-    told apart. What it gives isn't empty, and doesn't overlap.
+    told apart. What it gives is empty on both sides or on neither, and doesn't overlap.
 
     An event whose lines (comments aside) hold more than ``max_event_bytes`` is skipped up to its blank line and
     counted once in ``dropped``; no more than about that many bytes are ever held, even of a line without end.
@@ -96,7 +101,7 @@ class SSEDecoder:
     def __init__(
         self,
         max_event_bytes: int = 8 * 2**20,
-        edges: Callable[[bytes], tuple[bytes, bytes]] = byte_each,
+        edges: Callable[[bytes], tuple[bytes, bytes]] = no_edges,
     ) -> None:
         self.dropped = 0
         self._edges = edges
@@ -240,7 +245,8 @@ class SSEDecoder:
             first, last = self._edges(data)
             name = (name or b"").decode(errors="replace") or "message"
             form = _Form(name, start + first, last + _BLANK_LINE, first, last)
-            if not known or form.start.startswith(known.start) or known.between() not in events:
+            clear = first or start.endswith(b" ")  # else a blank after the colon would be taken for data's
+            if clear and (not known or form.start.startswith(known.start) or known.between() not in events):
                 self._form = form
         return self._form
 
