@@ -543,6 +543,11 @@ def shut_down() -> str:
     return f"The bot was restarted while this ran. What had arrived is above. {_BRANCH_FIRST}"
 
 
+def held() -> str:
+    """On a reply that waited for a run whose process died: nobody knows how far that came."""
+    return "Waits: the run before it was interrupted. Look at the branch, then retry that run, send this now, or drop it."
+
+
 def stopped_by(user: str) -> str:
     """Someone stopped the run."""
     return f"Stopped by {mention(user)}."

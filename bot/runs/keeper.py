@@ -144,7 +144,9 @@ class Keeper:
 
     async def _take_over(self, dead: str | None, silent: float | None) -> None:
         store = self._store
-        taken = await store.workers.take_over(dead, self._clock.wall(), words.process_died(), silent)
+        taken = await store.workers.take_over(
+            dead, self._clock.wall(), words.process_died(), silent, waits=words.held()
+        )
         if dead is not None:
             log.warning("keeper.taken_over", dead=dead, runs=len(taken))
         await self._recovery.adopt(taken)

@@ -66,7 +66,7 @@ class Places:
         if not place:
             return now, None  # it has just been started
         full = await self._full()
-        free = place == 1 and self._is_free(run.conversation, run.workspace, full)
+        free = place == 1 and not (now and now.held) and self._is_free(run.conversation, run.workspace, full)
         return now, None if free else place
 
     def _is_free(self, conversation: int, workspace: str, full: Collection[str]) -> bool:
@@ -97,7 +97,7 @@ class Places:
         return bool(standings)
 
     def _position(self, one: Standing, full: Collection[str]) -> int | None:
-        free = one.place == 1 and self._is_free(one.conversation, one.workspace, full)
+        free = one.place == 1 and not one.held and self._is_free(one.conversation, one.workspace, full)
         return None if free else one.place
 
     async def _adopt(self, unknown: Mapping[str, int | None]) -> None:

@@ -53,7 +53,7 @@ class Recovery:
                 self._announce(run)
             elif run.state is RunState.QUEUED:
                 await self._take_up(run)
-        self._admission.queue.wake()  # their conversations are free again
+        self._admission.queue.wake()  # what waits there says so now
 
     async def repeat(self) -> None:
         """Announce what still isn't: because the database or Slack was away at the time. Raises StoreUnavailable."""

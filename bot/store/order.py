@@ -31,21 +31,31 @@ def waiting(conversation: int | ColumnElement[int]) -> Select[*tuple[object, ...
 
 
 def put_first(connection: Connection, run_id: str, note: str) -> PutFirst | None:
-    """Let a queued run be its conversation's next, with ``note`` on it alone; ``None`` where it isn't queued."""
+    """Let a queued run be its conversation's next, with ``note`` on it alone; ``None`` where it isn't queued.
+
+    That is a decision: nothing is held there any more.
+    """
     hold_conversation_of(connection, run_id)
     asked = one_run(connection, RUN.where(runs.c.id == run_id))
     if asked is None:
         return None
-    line = all_runs(connection, waiting(asked.conversation))
-    first = next((run for run in line if run.id == run_id), None)
-    if first is None:
+    if not move_first(connection, asked.conversation, run_id):
         return None
-    _reorder(connection, line, [first, *(run for run in line if run is not first)])
     of_line = update(runs).where(runs.c.conversation == asked.conversation, runs.c.state == RunState.QUEUED)
-    connection.execute(of_line.where(runs.c.id != run_id).values(note=""))
-    connection.execute(of_line.where(runs.c.id == run_id).values(note=note))
+    connection.execute(of_line.where(runs.c.id != run_id).values(held=False, note=""))
+    connection.execute(of_line.where(runs.c.id == run_id).values(held=False, note=note))
     running = RUN.where(runs.c.conversation == asked.conversation, runs.c.state == RunState.RUNNING)
     return PutFirst(one_run(connection, running))
+
+
+def move_first(connection: Connection, conversation: int, run_id: str) -> bool:
+    """Let a run be the first that waits in its conversation, which is held; false where it doesn't wait."""
+    line = all_runs(connection, waiting(conversation))
+    first = next((run for run in line if run.id == run_id), None)
+    if first is None:
+        return False
+    _reorder(connection, line, [first, *(run for run in line if run is not first)])
+    return True
 
 
 def _reorder(connection: Connection, line: list[Run], wanted: list[Run]) -> None:

@@ -23,6 +23,7 @@ class Standing:
     owner: str | None
     ready: bool
     note: str
+    held: bool
     place: int
 
 
@@ -49,7 +50,14 @@ _IN_CONVERSATION = _BEFORE.where(runs.c.conversation == bindparam("of"))
 _IN_WORKSPACE = _BEFORE.where(runs.c.workspace == bindparam("of"), ~AMONG_BUSY)
 _LINE = (
     select(
-        runs.c.id, runs.c.conversation, runs.c.workspace, runs.c.owner, runs.c.ready, runs.c.note, AMONG_BUSY
+        runs.c.id,
+        runs.c.conversation,
+        runs.c.workspace,
+        runs.c.owner,
+        runs.c.ready,
+        runs.c.note,
+        runs.c.held,
+        AMONG_BUSY,
     )
     .where(runs.c.state == RunState.QUEUED)
     .order_by(runs.c.rank, runs.c.seq)
@@ -130,10 +138,10 @@ class Queue:
         def find(connection: Connection) -> list[Standing]:
             counted: Counter[int | str] = Counter()
             found = []
-            for run, conversation, workspace, owner, ready, note, behind in connection.execute(_LINE):
+            for run, conversation, workspace, owner, ready, note, held, behind in connection.execute(_LINE):
                 line = conversation if behind or conversation in busy else workspace
                 counted[line] += 1
-                found.append(Standing(run, conversation, workspace, owner, ready, note, counted[line]))
+                found.append(Standing(run, conversation, workspace, owner, ready, note, held, counted[line]))
             return found
 
         return await self._database.read(find)

@@ -60,7 +60,7 @@ class Run:
     """One execution of an invocation.
 
     ``seq`` orders the queue. ``ready`` says that it was admitted and its status message posted. ``note`` is the
-    sentence shown with its end; ``answer`` the agent's own words, redacted.
+    sentence shown while it waits and with its end; ``held`` says that it waits for a person's decision; ``answer`` the agent's own words, redacted.
     """
 
     id: str
@@ -85,6 +85,7 @@ class Run:
     created_at: float
     started_at: float | None
     ended_at: float | None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, or_, select
 
 from bot.core.run import RunState
 from bot.model import Invocation, Model, Options
@@ -34,15 +34,17 @@ _HOLD_AT = _AT.with_for_update()
 
 _OTHER = runs.alias()
 
-BUSY = (
-    select(_OTHER.c.seq)
-    .where(_OTHER.c.conversation == runs.c.conversation, _OTHER.c.state == RunState.RUNNING)
-    .exists()
+# Two terms that find the same states: the first one is for the index.
+_KEEPS_BUSY = (
+    _OTHER.c.state.in_([RunState.RUNNING, RunState.QUEUED]),
+    or_(_OTHER.c.state == RunState.RUNNING, _OTHER.c.held),
 )
-"""Whether the conversation of the selected run has a running one."""
 
-AMONG_BUSY = runs.c.conversation.in_(select(_OTHER.c.conversation).where(_OTHER.c.state == RunState.RUNNING))
-"""The same for a query that selects many: PostgreSQL reads the running ones once.
+BUSY = select(_OTHER.c.seq).where(_OTHER.c.conversation == runs.c.conversation, *_KEEPS_BUSY).exists()
+"""Whether the conversation of the selected run has a running one, or waits for a person's decision (see holding.py)."""
+
+AMONG_BUSY = runs.c.conversation.in_(select(_OTHER.c.conversation).where(*_KEEPS_BUSY))
+"""The same for a query that selects many: PostgreSQL reads those once.
 
 From what it knows of a table of old runs, in which nothing waited, it would compare each that waits with all of them.
 """

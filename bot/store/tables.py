@@ -158,7 +158,8 @@ turns = Table(
 # ``rank`` orders those that wait. It begins past every ``seq``, which is the order of the requests; where two requests
 # get the same one at a time, ``seq`` decides. ``owner`` is the process that is responsible for the run's next step until
 # everything about its end is with Slack: then it is ``settled``. ``outcome`` is what its closing messages say (JSON),
-# ``parts`` how many of those were posted. ``job`` is what it was handed out as to a job queue (see dispatching.py).
+# ``parts`` how many of those were posted. ``job`` is what it was handed out as to a job queue (see dispatching.py). While one
+# that waits is ``held``, nothing starts in its conversation (see holding.py).
 runs = Table(
     "runs",
     metadata,
@@ -194,6 +195,7 @@ runs = Table(
     Column("outcome", PlainText),
     Column("parts", Integer, nullable=False, server_default="0"),
     Column("job", BigInteger),
+    Column("held", Boolean, nullable=False, server_default=false()),
     ForeignKeyConstraint(["conversation", "turn"], ["turns.conversation", "turns.ordinal"]),
     Index(None, "state", "ready", "rank"),  # the queue
     Index(None, "workspace", "state", "rank"),  # a workspace's part of it

@@ -20,6 +20,22 @@ _HOLD_CONVERSATIONS = (
     .with_for_update()
 )
 _RUNNING = select(runs.c.id).where(*_ITS, runs.c.state == RunState.RUNNING)
+# Those that wait may be other processes'. An alias, since the rows that are updated are of the same table.
+_DYING = runs.alias()
+_HOLD_WAITING = (
+    update(runs)
+    .where(
+        runs.c.state == RunState.QUEUED,
+        runs.c.conversation.in_(
+            select(_DYING.c.conversation).where(
+                _DYING.c.settled.is_(False),
+                _DYING.c.owner.is_not_distinct_from(bindparam("dead")),
+                _DYING.c.state == RunState.RUNNING,
+            )
+        ),
+    )
+    .values(held=True, note=bindparam("why"))
+)
 _INTERRUPT_TASKS = (
     update(tasks)
     .where(tasks.c.run.in_(_RUNNING), tasks.c.state == TaskState.RUNNING)
@@ -39,6 +55,7 @@ def take_over(
     me: str,
     now: float,
     note: str,
+    waits: str,
     clock: ColumnElement[float],
     silent: float | None,
 ) -> list[str]:
@@ -52,6 +69,7 @@ def take_over(
     connection.execute(_BURY, {"of": dead})
     connection.execute(_FORGET_ORDERS, {"of": dead})
     connection.execute(_HOLD_CONVERSATIONS, {"dead": dead})
+    connection.execute(_HOLD_WAITING, {"dead": dead, "why": waits})
     connection.execute(_INTERRUPT_TASKS, {"dead": dead, "at": now})
     connection.execute(_INTERRUPT, {"dead": dead, "at": now, "why": note})
     return list(connection.execute(_INHERIT, {"dead": dead, "me": me}).scalars())

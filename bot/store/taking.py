@@ -12,7 +12,9 @@ from bot.errors import QueueFull
 from bot.model import Invocation, Options
 from bot.store import dialect
 from bot.store.claims import insert_claim
+from bot.store.holding import holds, release
 from bot.store.locks import hold_conversation_of
+from bot.store.order import move_first
 from bot.store.records import Conversation, NewRun, Run
 from bot.store.rows import (
     RUN,
@@ -109,6 +111,8 @@ def take(
     names = task_names(new.invocation, new.focus)
     strands = [_task(run_id, position, name) for position, name in enumerate(names)]
     connection.execute(_ADD_TASKS, strands)
+    if new.attempt > 1 and holds(connection, conversation):  # what is held goes on where this one left off
+        move_first(connection, conversation, run_id)
     return run_by_id(connection, run_id)
 
 
@@ -149,6 +153,10 @@ def posted(
             connection.execute(_SET_THREAD, {"of": run.conversation, "ts": thread_ts})
         else:
             _merge(connection, run.conversation, other.id)
+    elif (
+        run.state is RunState.QUEUED and not run.held
+    ):  # its author may go on here, and so does what was held
+        release(connection, run.conversation)
     connection.execute(_SET_POSTED, {"of": run_id, "ts": status_ts})
     return run_by_id(connection, run_id)
 

@@ -114,16 +114,19 @@ class Workers:
         found = await self._database.read(lambda connection: connection.execute(_ORPHANED).scalars().all())
         return [owner for owner in found if owner != self.me]
 
-    async def take_over(self, dead: str | None, now: float, note: str, silent: float | None) -> list[str]:
+    async def take_over(
+        self, dead: str | None, now: float, note: str, silent: float | None, *, waits: str = ""
+    ) -> list[str]:
         """Become the owner of what a dead process owned, in one transaction: exactly one survivor does.
 
-        Its running runs are interrupted, with ``note``. With ``silent`` nothing happens where it has shown a sign of
+        Its running runs are interrupted, with ``note``, and what waits for them is held (see holding.py), with the
+        note ``waits``. With ``silent`` nothing happens where it has shown a sign of
         life in the last so many seconds. Returns the ids of the runs, whatever their state.
         """
 
         def work(connection: Connection) -> list[str]:
             clock = _CLOCK[connection.dialect.name]
-            return takeover.take_over(connection, dead, self.me, now, note, clock, silent)
+            return takeover.take_over(connection, dead, self.me, now, note, waits, clock, silent)
 
         return await self._database.write_upkeep(work)
 

@@ -18,6 +18,7 @@ EVERY_DAY = (
     "contract_stream",
     "contract_trouble",
     "conversations",
+    "held_replies",
     "takeover",
     "waiting_replies",
 )

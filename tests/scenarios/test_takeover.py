@@ -244,28 +244,6 @@ async def test_an_end_while_the_database_is_away_is_stored_later_and_told_once(t
         assert texts(it) == before
 
 
-async def test_waiting_replies_go_on_after_a_run_that_died(tmp_path: Path) -> None:
-    async with stage(tmp_path) as on:
-        it = on.it
-        async with it.running():
-            root = await play(it, Out("half of it\n"), Wait(asyncio.Event()), text="go")
-            task = await it.says(root, "half of it")
-            await on.until(
-                lambda: on.database.rows("SELECT ts FROM tasks WHERE ts IS NOT NULL AND chunk_count > 0")
-            )
-            await it.slack.say("ben", "#team", "and then", thread_ts=root.ts)
-            waiting = await it.says(root, "Queued")
-            await on.until(lambda: on.column("ready") == [True, True])
-        it.serve(Out("the rest\n"))
-        async with it.running():
-            await it.shows(task, "Interrupted", "half of it")
-            await it.shows(root, "Interrupted", "[Retry]")
-            await it.shows(waiting, "Done", "the rest")
-            await on.settled()
-        assert len(it.thread(root)) == 2
-        assert len(it.cloud.requests) == 2
-
-
 @pytest.mark.slow
 async def test_two_processes_and_the_one_that_is_left_takes_over(tmp_path: Path) -> None:
     async with stage(tmp_path, MAX_CONCURRENT_RUNS="1") as on:

@@ -96,7 +96,8 @@ async def test_what_was_running_is_interrupted_and_all_is_the_survivor_s(databas
         assert await me.ends.mine([*found, mine.id, settled.id]) == {*found, mine.id}
         assert not await dead.workers.beat()
         assert await me.workers.take_over("dead", NOW + 9, "Again.", DEAD) == []
-        assert await me.runs.start(follows.id, "me", NOW + 10)
+        assert not await me.runs.start(follows.id, "me", NOW + 10)  # until a person decides
+        assert await me.runs.start(unready.id, "me", NOW + 10)
 
 
 async def test_a_process_that_gave_a_sign_of_life_keeps_what_is_its_own(database: SomeDatabase) -> None:
