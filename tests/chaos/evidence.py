@@ -7,6 +7,7 @@ from functools import cached_property
 
 from bot.simulator.slack import LocalSlack, Message
 from bot.simulator.slack.delivery import Delivery
+from bot.words import process_died
 from tests.chaos.agent import KEY, Agent
 from tests.chaos.cluster import Cluster
 from tests.chaos.databases import Chaotic
@@ -37,16 +38,20 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A run as its row has it; ``tasks`` are its tasks' names, states and messages."""
+    """A run as its row has it; ``tasks`` are its tasks' names, states and messages. ``died``: with its process."""
 
-    id: str
     key: str
+    died: bool
+    tasks: tuple[tuple[str, str, str | None], ...]
+    id: str
     state: str
     status_ts: str | None
     conversation: int
     seq: int
     started_at: float | None
-    tasks: tuple[tuple[str, str, str | None], ...]
+    created_at: float
+    ended_at: float | None
+    held: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,14 @@ class Outage:
     what: str
     begin: float
     end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Somebody has sent a reply that waited for a person; ``at`` is Unix time."""
+
+    conversation: int
+    at: float
 
 
 @dataclass
@@ -68,6 +81,7 @@ class Evidence:
     asked: Sequence[Asked]
     outages: Sequence[Outage]
     rows: Sequence[StoredRun]
+    decisions: Sequence[Decision] = ()
 
     @cached_property
     def runs(self) -> dict[str, StoredRun]:
@@ -125,11 +139,11 @@ def stored_runs(database: Chaotic) -> list[StoredRun]:
         "SELECT run, name, state, ts FROM tasks ORDER BY run, position"
     ):
         tasks.setdefault(run, []).append((name, state, ts))
-    columns = "id, invocation, state, status_ts, conversation, seq, started_at"
+    columns = "id, state, status_ts, conversation, seq, started_at, created_at, ended_at, held"
     return [
-        StoredRun(id_, key, state, ts, conversation, seq, started, tuple(tasks.get(id_, ())))
-        for id_, asked, state, ts, conversation, seq, started in database.rows(
-            f"SELECT {columns} FROM runs ORDER BY seq"
+        StoredRun(key, note == process_died(), tuple(tasks.get(values[0], ())), *values)
+        for asked, note, *values in database.rows(
+            f"SELECT invocation, note, {columns} FROM runs ORDER BY seq"
         )
         for key in _keys(asked)
     ]

@@ -13,6 +13,7 @@ from tests.chaos.times import recoveries, stops
 UNSURE = 1.5  # seconds of output that hadn't been stored yet when something went out of order
 ROWS = 25  # lines of output that a message shows at least
 SOON = 5.0  # seconds after its stream's end in which a run that a fault meets may count as interrupted
+UNCLEAR = 3.0  # seconds that a request may be on its way into the database
 STATE = re.compile(r"^:\w+: (Queued|Running|Done|Failed|Stopped|Interrupted)\b")
 OVER = frozenset({"done", "failed", "stopped", "interrupted"})
 
@@ -49,7 +50,7 @@ class Verdict:
 def judge(evidence: Evidence, *, recovers_at_start: bool) -> Verdict:
     """Look at everything. ``recovers_at_start``: a death counts from when the next process is up, as on one machine."""
     verdict = Verdict(states=Counter(run.state for run in evidence.rows))
-    for check in (_requests, _ends, _messages, _order):
+    for check in (_requests, _ends, _messages, _order, _decided):
         verdict.complaints.extend(check(evidence))
     doubtful = [asked for asked in evidence.asked if asked.job.key not in evidence.runs]
     verdict.doubtful = sum(evidence.in_doubt(asked) and not evidence.given_back(asked) for asked in doubtful)
@@ -252,6 +253,26 @@ def _order(evidence: Evidence) -> Complaints:
             yield Wrong.OTHER, f"{run.key} was sent before {before[0].key}, which was asked before it"
         elif not frozen and performance.began < (before[1].gone or 0) - 0.5:
             yield Wrong.OTHER, f"{run.key} was sent while {before[0].key} was going on"
+
+
+def _decided(evidence: Evidence) -> Complaints:
+    """What waited for a run whose process died was sent when somebody had gone on there, and not before."""
+    for dead in (run for run in evidence.rows if run.died):
+        end = dead.ended_at or 0.0
+        there = [run for run in evidence.rows if run.conversation == dead.conversation]
+        decisions = [
+            *(made.at for made in evidence.decisions if made.conversation == dead.conversation),
+            *(run.created_at for run in there),
+        ]
+        for run in there:
+            performance = next(iter(evidence.agent.of(run.key)), None)
+            if performance is None or performance.began < end:
+                continue
+            if not any(end - UNCLEAR < at <= performance.began for at in decisions):
+                yield (
+                    Wrong.OTHER,
+                    f"{run.key} was sent after {dead.key} had died, and nobody had decided that",
+                )
 
 
 def _short(text: str) -> str:

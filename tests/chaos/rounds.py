@@ -4,11 +4,12 @@ import asyncio
 import time
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bot import words
 from bot.simulator.cloudcoding import CloudCodingServer
 from bot.simulator.slack import LocalSlack, Message
 from bot.simulator.slack.desk import RefusedError
@@ -16,7 +17,7 @@ from tests.chaos.agent import Agent
 from tests.chaos.cluster import Cluster, cluster
 from tests.chaos.databases import Chaotic, database
 from tests.chaos.door import NOBODY
-from tests.chaos.evidence import Asked, Evidence, Outage, Press, stored_runs
+from tests.chaos.evidence import Asked, Decision, Evidence, Outage, Press, StoredRun, stored_runs
 from tests.chaos.judge import OVER, Verdict, Wrong, judge
 from tests.chaos.plan import Fault, Job, Plan, plan
 from tests.chaos.process import BotProcess, NotStartedError
@@ -69,6 +70,7 @@ class Round:
     slots: list[BotProcess] = field(default_factory=list)
     asked: dict[str, Asked] = field(default_factory=dict)
     outages: list[Outage] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     _turns: list[asyncio.Lock] = field(default_factory=list)
     _databases_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -228,7 +230,20 @@ class Round:
             under_way = courier._sending or courier._retrying
             if not under_way and not streaming and all(run.state in OVER for run in runs):
                 return
+            await self._decide(runs)
             await asyncio.sleep(LOOK)
+
+    async def _decide(self, runs: list[StoredRun]) -> None:
+        """Somebody sends the first reply of each conversation in which nothing goes on without that."""
+        held = [run for run in runs if run.held and run.state == "queued"]
+        for run in {run.conversation: run for run in reversed(held)}.values():
+            shown = (m for m in self.slack.workspace.history if m.ts == run.status_ts)
+            at, message = time.time(), next(shown, None)
+            if message is None:
+                continue
+            with suppress(RefusedError):  # its message doesn't have the button yet
+                await self.slack.press(self.asked[run.key].job.user, message, words.SEND_NOW)
+                self.decisions.append(Decision(run.conversation, at))
 
     async def _judged(self) -> tuple[Verdict, float]:
         began = time.monotonic()
@@ -248,7 +263,9 @@ class Round:
     async def evidence(self) -> Evidence:
         """What is known now."""
         rows = await asyncio.to_thread(stored_runs, self.database)
-        return Evidence(self.slack, self.agent, self.bots, list(self.asked.values()), self.outages, rows)
+        return Evidence(
+            self.slack, self.agent, self.bots, list(self.asked.values()), self.outages, rows, self.decisions
+        )
 
 
 async def play(setup: Setup, seed: str, folder: Path) -> Outcome:

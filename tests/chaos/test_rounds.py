@@ -120,12 +120,19 @@ def a_log_is_missing(evidence: Evidence) -> None:
         file.shares.clear()
 
 
+def a_reply_is_sent_after_a_death_by_itself(evidence: Evidence) -> None:
+    began = evidence.agent.of("job-003")[0].began
+    _stored(evidence, "job-000", died=True, ended_at=began, created_at=0.0)
+    _stored(evidence, "job-003", created_at=began - 60)
+
+
 TAMPERED: tuple[tuple[Wrong, Callable[[Evidence], None]], ...] = (
     (Wrong.LOST, a_request_is_forgotten),
     (Wrong.LOST, a_run_never_ends),
     (Wrong.TWICE, a_run_is_sent_again),
     (Wrong.TWICE, a_request_is_taken_twice),
     (Wrong.OTHER, a_run_is_given_up_for_no_reason),
+    (Wrong.OTHER, a_reply_is_sent_after_a_death_by_itself),
     (Wrong.RUNNING, a_message_stays_behind),
     (Wrong.TEXT, a_line_is_missing),
     (Wrong.TEXT, the_end_is_missing),
