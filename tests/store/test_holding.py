@@ -124,3 +124,14 @@ async def test_what_waits_for_a_run_that_dies_as_well_is_held_again(me: Store) -
     assert await notes(me, root) == [(True, WAITS)]
     assert await next_id(me) == []
     assert (await me.runs.waiting_in(root.conversation))[0].id == second.id
+
+
+async def test_a_changed_request_comes_before_what_was_held_also_in_the_past(me: Store) -> None:
+    root, (first,) = await died(me, "first")
+    changed = asked("changed", conversation=root.conversation, in_thread=True, attempt=2)
+    rerun = await me.runs.take(changed, "retry", NOW)
+    assert rerun is not None
+    await me.runs.posted(rerun.id, "2.5", "1.5")
+    assert await next_id(me) == [rerun.id]
+    turns = {run.id: run.turn for run in await me.runs.waiting_in(root.conversation)}
+    assert root.turn < turns[rerun.id] < turns[first.id]
