@@ -82,6 +82,7 @@ class Floor:
     def served(self, conversations: frozenset[int]) -> None:
         """Those had their turn."""
         self._before_all -= conversations
+        self._vacated.set()
 
     def __contains__(self, run_id: str) -> bool:
         return run_id in self._active
@@ -98,8 +99,8 @@ class Floor:
             active.execution.disown()
 
     async def vacancy(self) -> None:
-        """Wait until there is room; not while the process drains."""
-        while self.room <= 0:
+        """Wait until there is room that isn't somebody's already; not while the process drains."""
+        while self.room <= 0 or self._before_all:
             self._vacated.clear()
             await self._vacated.wait()
 

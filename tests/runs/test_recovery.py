@@ -25,9 +25,9 @@ class Elsewhere:
         assert self.run.id in run_ids
         return [self.run]
 
-    async def place(self, run: Run) -> int | None:
+    async def stands(self, run: Run) -> tuple[Run | None, int | None]:
         self.going_on.add(run.id)
-        return None
+        return run, None
 
     def wake(self) -> None:
         self.woken.set()
