@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,7 +16,7 @@ from bot.runs.bus import Bus
 from bot.runs.dispatcher import Dispatcher
 from bot.runs.floor import WRAP_UP, Floor
 from bot.runs.places import Places
-from bot.runs.runner import Workshop
+from bot.runs.runner import STORE_RETRY, Workshop, until_stored
 from bot.store.records import Run
 
 log = structlog.get_logger("bot.queue")
@@ -155,16 +157,31 @@ class Queue:
 
     async def _show_dropped(self, run: Run, note: str) -> None:
         shop = self._shop
-        try:
-            if run.owner not in {None, self._floor.owner}:
-                run = await self._taken_from_another(run)
-            ref = await shop.board.close(run, RunState.STOPPED, note)
-            if run.status_ts is None and ref is not None:  # replies below it belong to its conversation
-                await shop.store.runs.posted(run.id, ref.ts, run.thread_ts or ref.ts)
-            await shop.store.ends.settle(run.id)
-        except (SlackError, StoreUnavailable) as error:
-            log.info("queue.drop_not_shown", run=run.id, error=str(error))
+        while True:
+            try:
+                if run.owner not in {None, self._floor.owner}:
+                    run = await self._taken_from_another(run)
+                run = await self.show_unstarted(run, RunState.STOPPED, note)
+                await shop.store.ends.settle(run.id)
+            except StoreUnavailable:
+                await asyncio.sleep(STORE_RETRY)
+                continue
+            except SlackError as error:
+                log.info("queue.drop_not_shown", run=run.id, error=str(error))
+            break
         shop.reactions.ended(run, RunState.STOPPED)
+
+    async def show_unstarted(self, run: Run, state: RunState, note: str) -> Run:
+        """Show the end of a run that never started; returns it with its message. Raises SlackError.
+
+        Which message that is, is stored as soon as it can be: replies below it belong to its conversation.
+        """
+        ref = await self._shop.board.close(run, state, note)
+        if run.status_ts is None and ref is not None:
+            run = replace(run, status_ts=ref.ts, owner=self._floor.owner)
+            store = partial(self._shop.store.runs.posted, run.id, ref.ts, run.thread_ts or ref.ts)
+            await until_stored(store)
+        return run
 
     async def _taken_from_another(self, run: Run) -> Run:
         """The run, when the process that showed it until now doesn't any more, and has said which message that is."""

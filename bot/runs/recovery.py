@@ -112,9 +112,10 @@ class Recovery:
         shop = self._shop
         shop.home.changed(run.workspace, run.requester)
         if run.started_at is None:
-            if run.ready:  # before that, nothing showed it
-                await shop.board.close(run, run.state, run.note)
-                shop.reactions.ended(run, run.state)
+            if run.status_ts is None:  # Slack may have its message all the same: who stopped it had seen one
+                shop.board.inherit(run)
+            await self._admission.queue.show_unstarted(run, run.state, run.note)
+            shop.reactions.ended(run, run.state)
             return True
         stored = await stored_run(shop.store, shop.secrets, run, shop.github_host)
         await self._show(stored)

@@ -319,7 +319,7 @@ async def test_a_request_that_is_stored_just_when_its_process_ends_is_the_next_o
         it.serve(Out("after all\n"))
         async with it.running() as bot:
             with on.database.locked():
-                await it.code("just in time")
+                assert (await it.slack.command("ann", "#team", "/code", "just in time")).accepted
                 drained = asyncio.create_task(bot.drain(0))
                 await asyncio.sleep(0.1)  # it has begun
             await on.until(lambda: on.column("state") == ["queued"])
@@ -327,5 +327,30 @@ async def test_a_request_that_is_stored_just_when_its_process_ends_is_the_next_o
         async with it.running():
             await it.says(await it.root(), "Done", "after all")
             await on.settled()
-        assert not it.slack.ephemerals("ann")
+        assert not [told for told in it.slack.ephemerals("ann") if "not started" in told.text]
         assert len(it.roots()) == 1
+
+
+async def test_what_was_stopped_before_anybody_stored_where_it_is_shown_says_so_and_has_its_thread(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path) as on:
+        it = on.it
+        async with it.running(MAX_CONCURRENT_RUNS="1"):
+            await play(it, Wait(asyncio.Event()), text="first")
+            await it.code("second")
+            second = await it.root(1)
+            await it.shows(second, "Queued")
+            await on.until(lambda: on.column("state") == ["running", "queued"])
+        # As it is where its process posted the message, and another one stopped it and died with the database away.
+        on.database.rows(
+            "UPDATE runs SET state = 'stopped', note = 'Stopped.', ended_at = created_at, status_ts = NULL, ready = false, owner = NULL WHERE state = 'queued'"
+        )
+        on.database.rows("UPDATE conversations SET thread_ts = NULL WHERE thread_ts = %s", [second.ts])
+        async with it.running():
+            await it.shows(second, "Stopped")
+            await on.until(lambda: second.ts in on.column("status_ts"))
+            it.serve(Out("it goes on\n"))
+            await it.slack.say("ann", "#team", "and now?", thread_ts=second.ts)
+            await it.says(second, "it goes on")
+        assert len(it.roots()) == 2
