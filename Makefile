@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Test processes; more than two cores, since most tests wait for a socket or a clock for a part of their time.
-WORKERS ?= 5
+WORKERS ?= 7
 
 .PHONY: demo test check format coverage bench twins chaos lock clean
 

@@ -28,6 +28,7 @@ EVENTS = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
 
 # Slack's reference: which methods and which events need which scope of a bot token.
 METHOD_SCOPES: dict[str, set[str]] = {
+    "apps.connections.open": set(),  # by the app-level token, which has a scope of its own
     "auth.test": set(),
     "chat.getPermalink": set(),
     "chat.postEphemeral": {"chat:write"},

@@ -12,16 +12,7 @@ from tests.store import databases
 from tests.support.world import World, world
 
 # The modules that run on both every day.
-EVERY_DAY = (
-    "contract_process",
-    "contract_requests",
-    "contract_stream",
-    "contract_trouble",
-    "conversations",
-    "held_replies",
-    "takeover",
-    "waiting_replies",
-)
+EVERY_DAY = ("held_replies", "takeover")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -302,6 +302,7 @@ async def test_what_does_not_finish_is_interrupted(tmp_path: Path) -> None:
         assert len(it.cloud.requests) == 2
 
 
+@pytest.mark.slow
 async def test_it_stops_in_time_while_slack_hangs(tmp_path: Path) -> None:
     async with world(tmp_path) as it, serving(it, SHUTDOWN_GRACE="0") as process:
         await begun(it, Wait(asyncio.Event()))

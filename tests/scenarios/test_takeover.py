@@ -136,6 +136,7 @@ async def test_a_message_that_the_next_process_posted_is_known_from_then_on(tmp_
             await on.until(lambda: on.database.rows("SELECT ts FROM tasks") == [(task.ts,)])
 
 
+@pytest.mark.slow
 async def test_the_ends_of_all_runs_are_told_before_any_details(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         it = on.it
