@@ -48,7 +48,7 @@ def draw(path: Path, policies: dict[str, Any], rollups: dict[str, Any]) -> None:
         panel.set_ylabel("p95 age of lines in the root, s")
         panel.set_ylim(bottom=0)
         panel.set_xlim(left=0)
-        panel.legend(loc="upper center")
+        panel.legend(loc="lower center", ncols=3, fontsize=7, handlelength=1, columnspacing=1)
 
 
 def _ages(policies: dict[str, Any], names: list[str], kind: str) -> Iterator[tuple[int, float]]:
