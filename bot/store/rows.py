@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, or_, select
+from sqlalchemy import Connection, Select, bindparam, or_, select, union_all
 
 from bot.core.run import RunState
 from bot.model import Invocation, Model, Options
@@ -43,7 +43,12 @@ _KEEPS_BUSY = (
 BUSY = select(_OTHER.c.seq).where(_OTHER.c.conversation == runs.c.conversation, *_KEEPS_BUSY).exists()
 """Whether the conversation of the selected run has a running one, or waits for a person's decision (see holding.py)."""
 
-AMONG_BUSY = runs.c.conversation.in_(select(_OTHER.c.conversation).where(*_KEEPS_BUSY))
+AMONG_BUSY = runs.c.conversation.in_(
+    union_all(
+        select(_OTHER.c.conversation).where(_OTHER.c.state == RunState.RUNNING),
+        select(_OTHER.c.conversation).where(_OTHER.c.held, _OTHER.c.state == RunState.QUEUED),
+    )
+)
 """The same for a query that selects many: PostgreSQL reads those once.
 
 From what it knows of a table of old runs, in which nothing waited, it would compare each that waits with all of them.

@@ -198,6 +198,9 @@ runs = Table(
     Column("held", Boolean, nullable=False, server_default=false()),
     ForeignKeyConstraint(["conversation", "turn"], ["turns.conversation", "turns.ordinal"]),
     Index(None, "state", "ready", "rank"),  # the queue
+    Index(
+        "ix_runs_held", "state", "conversation", sqlite_where=text("held = 1"), postgresql_where=text("held")
+    ),
     Index(None, "workspace", "state", "rank"),  # a workspace's part of it
     Index(None, "conversation", "state", "rank"),  # what runs and waits in a thread
     Index(None, "conversation", "turn", "seq"),  # a thread's past, and what was last

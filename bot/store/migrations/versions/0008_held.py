@@ -14,7 +14,15 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("runs", sa.Column("held", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.create_index(
+        "ix_runs_held",
+        "runs",
+        ["state", "conversation"],
+        sqlite_where=sa.text("held = 1"),
+        postgresql_where=sa.text("held"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_runs_held")
     op.drop_column("runs", "held")
