@@ -51,7 +51,7 @@ class Bus:
         await self._store.orders.put(await self.others(), kind, values, self._clock.wall())
 
     async def others(self, silent: float = DEAD) -> Collection[str]:
-        """The other processes that live, and have said so within as many seconds as they may be ``silent``. Raises StoreUnavailable."""
+        """The other processes that live, and have said so in the last ``silent`` seconds. Raises StoreUnavailable."""
         return {
             other.id
             for other in await self._store.workers.others()

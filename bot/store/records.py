@@ -60,7 +60,8 @@ class Run:
     """One execution of an invocation.
 
     ``seq`` orders the queue. ``ready`` says that it was admitted and its status message posted. ``note`` is the
-    sentence shown while it waits and with its end; ``held`` says that it waits for a person's decision; ``answer`` the agent's own words, redacted.
+    sentence shown while it waits and with its end; ``held`` says that it waits for a person's decision; ``answer`` the
+    agent's own words, redacted.
     """
 
     id: str

@@ -141,7 +141,8 @@ def posted(
 ) -> Run | None:
     """Store the message that shows the run, and by it the conversation's thread; the run is ready then.
 
-    ``None``, and nothing changes, where it is another process's than ``owner``. A reply can have been quicker than this and have opened a conversation for that thread: the run then moves there.
+    ``None``, and nothing changes, where it is another process's than ``owner``. A reply can have been quicker than this
+    and have opened a conversation for that thread: the run then moves there.
     """
     hold_conversation_of(connection, run_id)
     run = run_by_id(connection, run_id)
@@ -153,10 +154,8 @@ def posted(
             connection.execute(_SET_THREAD, {"of": run.conversation, "ts": thread_ts})
         else:
             _merge(connection, run.conversation, other.id)
-    elif (
-        run.state is RunState.QUEUED and not run.held
-    ):  # its author may go on here, and so does what was held
-        release(connection, run.conversation)
+    elif run.state is RunState.QUEUED and not run.held:
+        release(connection, run.conversation)  # its author may go on here, and so does what was held
     connection.execute(_SET_POSTED, {"of": run_id, "ts": status_ts})
     return run_by_id(connection, run_id)
 
