@@ -39,12 +39,12 @@ Send = Callable[[], Awaitable[None]]
 class Log:
     """A task's complete output, to be attached; ``name`` is redacted.
 
-    With ``after`` another process may have attached it, below the message at that timestamp.
+    With ``file`` another process has uploaded it as that, and may have shown it.
     """
 
     task: int
     name: str
-    after: str | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Closing:
     async def _attach(self, to: _Thread, output: Log) -> None:
         """The complete output as a file, where the message could not hold it."""
         part = f"log:{output.task}"
-        attached = await self._guard(part, lambda: self._upload(to, output))
+        attached = await self._guard(part, lambda: self._share(to, output))
         if not attached:
             await self._send(to, part, NoteFrame(words.log_not_attached(output.name)))
         elif await self._is_incomplete(output):
@@ -181,14 +181,15 @@ class Closing:
         except StoreUnavailable:
             return False  # the log says it as well
 
-    async def _upload(self, to: _Thread, output: Log) -> None:
+    async def _share(self, to: _Thread, output: Log) -> None:
+        """Show it in the thread. Which file it is, is stored before: names and sizes of several may be equal."""
+        file = output.file
         for pause in (*UPLOAD_PAUSES, None):
             try:
-                await self._output.flush()
-                size = await self._output.size(output.task)
-                name, content = file_name(output.name, ".log"), self._output.read(output.task)
-                if not output.after or not await self._messenger.attached(to.place, name, size, output.after):
-                    await self._messenger.upload(to.place, name, size, content)
+                if not file or not await self._messenger.is_shared(file):
+                    file = await self._upload(output)
+                    if file and await self._store.ends.uploaded(output.task, file):
+                        await self._messenger.share(to.place, _file_name(output), file)
             except (SlackLimited, SlackUnavailable, StoreUnavailable) as error:
                 if pause is None:
                     raise
@@ -197,6 +198,14 @@ class Closing:
             else:
                 return
 
+    async def _upload(self, output: Log) -> str | None:
+        """The file, which nobody sees yet; none of no output."""
+        await self._output.flush()
+        size = await self._output.size(output.task)
+        if size == 0:
+            return None
+        return await self._messenger.upload(_file_name(output), size, self._output.read(output.task))
+
     async def _guard(self, part: str, send: Callable[[], Awaitable[object]]) -> bool:
         try:
             await send()
@@ -204,3 +213,7 @@ class Closing:
             log.warning("run.part_not_posted", part=part, error=str(error))
             return False
         return True
+
+
+def _file_name(output: Log) -> str:
+    return file_name(output.name, ".log")

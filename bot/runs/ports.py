@@ -93,12 +93,16 @@ class Messenger(Poster, Protocol):
         """An ephemeral answer; by ``response_url`` where there is one, else by the Web API."""
         ...
 
-    async def upload(self, place: Place, filename: str, size: int, content: AsyncIterator[bytes]) -> None:
-        """A file of exactly ``size`` bytes in a thread."""
+    async def upload(self, filename: str, size: int, content: AsyncIterator[bytes]) -> str:
+        """A file of exactly ``size`` bytes, at least one, which nobody is shown yet; returns its id."""
         ...
 
-    async def attached(self, place: Place, filename: str, size: int, after: str) -> bool:
-        """Whether such a file was shared in a thread after the message at ``after``."""
+    async def share(self, place: Place, filename: str, file: str) -> None:
+        """Show an uploaded file in a thread; once also where Slack doesn't say at first that it did."""
+        ...
+
+    async def is_shared(self, file: str) -> bool:
+        """Whether an uploaded file was shown to anybody, be it deleted since."""
         ...
 
     async def react(self, place: Place, ts: str, add: Reaction | None, remove: Reaction | None) -> None:

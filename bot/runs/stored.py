@@ -51,9 +51,8 @@ class StoredRun:
 
     def report(self) -> Report:
         """What belongs below its final states."""
-        own = self.run.status_ts if combined(self.run) else None
         logs = (
-            Log(task.record.id, self._name(task), task.record.ts or own)
+            Log(task.record.id, self._name(task), task.record.log_file)
             for task in self.tasks
             if task.cut or needs_log(task.tail)
         )

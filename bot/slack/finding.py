@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import MessageGone
 from bot.model import MessageRef, Place
 from bot.slack.api import call
-from bot.slack.untyped import at, items, string
+from bot.slack.untyped import items, string
 
 EVENT_TYPE = "coding_bot"
 CLOCKS = 300.0  # seconds that this machine's clock may differ from Slack's, as for signatures
@@ -31,15 +31,6 @@ async def find(client: AsyncWebClient, place: Place, key: str, since: float) -> 
         if _key(message) == key:
             return MessageRef(place.channel, string(message, "ts"))
     return None
-
-
-async def find_file(client: AsyncWebClient, place: Place, name: str, size: int, after: str) -> bool:
-    """Whether a file of that name and size was shared there after the message at ``after``. Raises as ``find``."""
-    async for message in _messages(client, place, after):
-        for file in items(message, "files"):
-            if string(file, "name") == name and at(file, "size") == size:
-                return True
-    return False
 
 
 async def _messages(client: AsyncWebClient, place: Place, after: str) -> AsyncIterator[Any]:

@@ -18,7 +18,7 @@ from bot.runs.frames import Frame
 from bot.runs.ports import Notice, Reaction, SessionStatus, Suggestion
 from bot.slack.api import SERVER_ERROR, TOO_MANY, call, insist
 from bot.slack.blocks import Rendered, bare, render, render_notice
-from bot.slack.finding import find, find_file, marked
+from bot.slack.finding import find, marked
 from bot.slack.people import People
 from bot.slack.reading import download, earlier, text
 from bot.slack.untyped import string
@@ -112,10 +112,8 @@ class SlackMessenger:
         except ValueError:
             return False
 
-    async def upload(self, place: Place, filename: str, size: int, content: AsyncIterator[bytes]) -> None:
-        """A file of exactly ``size`` bytes in a thread."""
-        if size == 0:
-            return
+    async def upload(self, filename: str, size: int, content: AsyncIterator[bytes]) -> str:
+        """A file of exactly ``size`` bytes, at least one, which nobody is shown yet; returns its id."""
         target = await call(self._client, "files.getUploadURLExternal", filename=filename, length=size)
         try:
             async with self._session.post(
@@ -128,51 +126,43 @@ class SlackMessenger:
                     raise SlackUnavailable(f"http_{response.status}")
         except (aiohttp.ClientError, TimeoutError) as error:
             raise SlackUnavailable("upload", type(error).__name__) from error
-        await self._share(place, filename, str(target["file_id"]))
+        return str(target["file_id"])
 
-    async def _share(self, place: Place, filename: str, file: str) -> None:
-        """Show an uploaded file in its thread, once also where Slack doesn't say that it did."""
+    async def share(self, place: Place, filename: str, file: str) -> None:
+        """Show an uploaded file in its thread, once also where Slack doesn't say at first that it did."""
+        where = {"channel_id": place.channel, "thread_ts": place.thread_ts}
+        shown = [{"id": file, "title": filename}]
         for pause in _pauses():
             try:
-                await call(
-                    self._client,
-                    "files.completeUploadExternal",
-                    files=[{"id": file, "title": filename}],
-                    channel_id=place.channel,
-                    thread_ts=place.thread_ts,
-                )
+                await call(self._client, "files.completeUploadExternal", files=shown, **where)
             except SlackUnsure as error:
                 log.warning("slack.unsure_of_file", error=str(error))
                 await asyncio.sleep(pause)
-                if await self._is_shared(file):
+                if await self._is_shared_at_last(file):
                     return
             else:
                 return
 
-    async def _is_shared(self, file: str) -> bool:
-        """Whether a file is more than uploaded; asked until Slack says."""
+    async def _is_shared_at_last(self, file: str) -> bool:
+        """``is_shared``, asked until Slack says."""
         pauses = _pauses()
         while True:
             try:
-                await call(self._client, "files.info", file=file)
+                return await self.is_shared(file)
             except SlackLimited as error:
                 await asyncio.sleep(error.retry_after)
             except SlackUnavailable:
                 await asyncio.sleep(next(pauses))
-            except SlackError:  # it knows no file that nobody was shown
-                return False
-            else:
-                return True
 
-    async def attached(self, place: Place, filename: str, size: int, after: str) -> bool:
-        """Whether such a file was shared in a thread after the message at ``after``; not, where nobody may look."""
+    async def is_shared(self, file: str) -> bool:
+        """Whether an uploaded file was shown to anybody, be it deleted since; of others Slack knows nothing."""
         try:
-            return await find_file(self._client, place, filename, size, after)
+            await call(self._client, "files.info", file=file)
         except (SlackLimited, SlackUnavailable):
             raise
         except SlackError as error:
-            log.warning("slack.cannot_look", error=str(error))
-            return False
+            return error.code == "file_deleted"
+        return True
 
     async def react(self, place: Place, ts: str, add: Reaction | None, remove: Reaction | None) -> None:
         """Set one reaction and take back another; a refusal is not an error."""

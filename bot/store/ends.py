@@ -13,12 +13,20 @@ from sqlalchemy import Connection, bindparam, select, update
 from bot.store.database import Database
 from bot.store.records import Outcome, Run
 from bot.store.rows import RUN, all_runs
-from bot.store.tables import runs
+from bot.store.tables import runs, tasks
 
 _outcome = msgspec.json.Decoder(Outcome)  # made before there are threads, as in tables.py
 _MINE = (runs.c.id == bindparam("of"), runs.c.owner == bindparam("me"))
 _SETTLE = update(runs).where(*_MINE).values(settled=True)
 _COUNT = update(runs).where(*_MINE).values(parts=bindparam("posted"))
+_UPLOADED = (
+    update(tasks)
+    .where(
+        tasks.c.id == bindparam("of"),
+        tasks.c.run.in_(select(runs.c.id).where(runs.c.owner == bindparam("me"))),
+    )
+    .values(log_file=bindparam("file"))
+)
 _STORED = select(runs.c.outcome, runs.c.parts).where(runs.c.id == bindparam("of"))
 _UNSETTLED = RUN.where(
     runs.c.settled.is_(False),
@@ -47,6 +55,13 @@ class Ends:
     async def count(self, run_id: str, parts: int) -> bool:
         """So many parts of its closing messages are posted; false where the run is another process's."""
         return await self._mark(run_id, parts)
+
+    async def uploaded(self, task_id: int, file: str) -> bool:
+        """Slack has a task's complete output as this file, which nobody was shown yet; false where the run is another's."""
+        values = {"of": task_id, "file": file, "me": self._me}
+        return await self._database.write(
+            lambda connection: connection.execute(_UPLOADED, values).rowcount == 1
+        )
 
     async def settle(self, run_id: str) -> bool:
         """Everything about the run's end is with Slack; false where the run is another process's."""

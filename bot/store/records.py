@@ -91,7 +91,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One named strand of a run's output; ``ts`` its message, once posted."""
+    """One named strand of a run's output; ``ts`` its message, once posted; ``log_file`` its complete output in Slack."""
 
     id: int
     run: str
@@ -103,6 +103,7 @@ class Task:
     answer: str = ""
     note: str = ""
     ended_at: float | None = None
+    log_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,7 +244,8 @@ orders = Table(
     Index(None, "worker", "id"),
 )
 
-# ``chunk_count``, ``head_count`` and ``output_size`` are the output's bookkeeping (see output.py).
+# ``log_file`` is Slack's id of the file with the complete output. ``chunk_count``, ``head_count`` and ``output_size`` are
+# the output's bookkeeping (see output.py).
 tasks = Table(
     "tasks",
     metadata,
@@ -254,6 +255,7 @@ tasks = Table(
     Column("name", PlainText, nullable=False),
     Column("state", _states(TaskState), nullable=False),
     Column("ts", PlainText),
+    Column("log_file", PlainText),
     Column("line_count", BigInteger, nullable=False, server_default="0"),
     Column("answer", PlainText, nullable=False, server_default=text("''")),
     Column("note", PlainText, nullable=False, server_default=text("''")),

@@ -141,10 +141,13 @@ class FakeSlack:
     async def tell(self, audience: Audience, notice: Notice) -> None:
         raise AssertionError
 
-    async def upload(self, place: Place, filename: str, size: int, content: AsyncIterator[bytes]) -> None:
+    async def upload(self, filename: str, size: int, content: AsyncIterator[bytes]) -> str:
         raise AssertionError
 
-    async def attached(self, place: Place, filename: str, size: int, after: str) -> bool:
+    async def share(self, place: Place, filename: str, file: str) -> None:
+        raise AssertionError
+
+    async def is_shared(self, file: str) -> bool:
         raise AssertionError
 
     async def react(self, place: Place, ts: str, add: Reaction | None, remove: Reaction | None) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,31 @@ async def test_what_a_dead_process_posted_without_storing_that_is_found(
             await on.until(lambda: on.database.rows("SELECT ts FROM tasks WHERE ts IS NOT NULL"))
         assert texts(it) == usual
         assert len(files(it, await it.root())) == 1
+
+
+async def test_another_runs_log_of_the_same_name_and_size_is_not_taken_for_this_ones(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        it = on.it
+        async with it.running():
+            it.slack.fail("files.getUploadURLExternal", status=503, times=None)
+            it.serve(Out(OUTPUT))
+            await it.code("go")
+            root = await it.root()
+            await it.shows(root, "Done")
+        async with it.running():
+            it.serve(Out(OUTPUT))
+            await it.slack.say("ann", "#team", "go on", thread_ts=root.ts)
+            await on.until(lambda: len(on.column("ended_at")) == 2 and all(on.column("ended_at")))
+        assert on.column("settled") == [False, False]
+        it.slack.heal()
+        calls = count(1)
+        it.slack.fail("files.getUploadURLExternal", status=503, times=None, when=lambda _: next(calls) > 1)
+        async with it.running():
+            await it.slack.wait_for(lambda: files(it, root))
+        it.slack.heal()
+        async with it.running():
+            await on.settled()
+        assert len(files(it, root)) == 2
 
 
 async def _forget(on: Stage, what: str) -> None:

@@ -319,7 +319,11 @@ async def test_an_answer_that_fails_both_ways_is_an_error(
 
 async def test_a_file_is_streamed_into_its_thread(slack: LocalSlack, messenger: SlackMessenger) -> None:
     root = await messenger.post(ROOM, NOTE)
-    await messenger.upload(Place(TEAM, "C0TEAM", root.ts), "task é.log", 11, chunks(b"hello ", b"", b"world"))
+    name = await messenger.upload("task é.log", 11, chunks(b"hello ", b"", b"world"))
+    assert not await messenger.is_shared(name)
+    assert slack.messages("#team", root.ts) == []
+    await messenger.share(Place(TEAM, "C0TEAM", root.ts), "task é.log", name)
+    assert await messenger.is_shared(name)
     (file,) = slack.files
     assert (file.name, file.title, file.content, file.completed) == (
         "task é.log",
@@ -365,42 +369,39 @@ async def test_a_file_is_shared_once_although_no_answer_came(
 ) -> None:
     root = await messenger.post(ROOM, NOTE)
     thread = Place(TEAM, "C0TEAM", root.ts)
-    slack.fail("files.completeUploadExternal", status=503, applied=True)
-    slack.fail("files.info", error="ratelimited", retry_after=1)
-    await messenger.upload(thread, "shared.log", 2, chunks(b"hi"))
-    slack.fail("files.completeUploadExternal", status=503)
-    await messenger.upload(thread, "not shared.log", 2, chunks(b"hi"))
-    assert [file.name for reply in slack.messages("#team", root.ts) for file in reply.files] == [
-        "shared.log",
-        "not shared.log",
-    ]
-    assert slack.counts["files.getUploadURLExternal"] == 2
-    assert await messenger.attached(thread, "shared.log", 2, root.ts)
-    assert not await messenger.attached(thread, "shared.log", 3, root.ts)
-    assert not await messenger.attached(thread, "another.log", 2, root.ts)
-    assert not await messenger.attached(thread, "shared.log", 2, slack.workspace.next_ts())
-    slack.fail("conversations.replies", error="missing_scope")
-    assert not await messenger.attached(thread, "shared.log", 2, root.ts)
-    slack.fail("conversations.replies", status=500)
+    for name, applied in (("one.log", True), ("two.log", False)):
+        file = await messenger.upload(name, 2, chunks(b"hi"))
+        slack.fail("files.completeUploadExternal", status=503, applied=applied)
+        slack.fail("files.info", error="ratelimited", retry_after=1)
+        await messenger.share(thread, name, file)
+        assert await messenger.is_shared(file)
+    shown = [file.name for reply in slack.messages("#team", root.ts) for file in reply.files]
+    assert shown == ["one.log", "two.log"]
+
+
+async def test_whether_a_file_was_shared_is_asked_of_slack(
+    slack: LocalSlack, messenger: SlackMessenger
+) -> None:
+    file = await messenger.upload("task.log", 2, chunks(b"hi"))
+    slack.fail("files.info", error="file_deleted")
+    assert await messenger.is_shared(file), "somebody took it away"
+    slack.fail("files.info", status=500)
     with pytest.raises(SlackUnavailable):
-        await messenger.attached(thread, "shared.log", 2, root.ts)
-
-
-async def test_an_empty_file_is_not_sent(slack: LocalSlack, messenger: SlackMessenger) -> None:
-    await messenger.upload(ROOM, "task.log", 0, chunks())
-    assert slack.calls == []
+        await messenger.is_shared(file)
+    slack.fail("files.info", error="missing_scope")
+    assert not await messenger.is_shared(file)
 
 
 async def test_an_upload_that_fails_is_not_completed(slack: LocalSlack, messenger: SlackMessenger) -> None:
     slack.fail("upload", status=500)
     with pytest.raises(SlackUnavailable):
-        await messenger.upload(ROOM, "task.log", 2, chunks(b"hi"))
+        await messenger.upload("task.log", 2, chunks(b"hi"))
     slack.fail("upload", timeout=0.01)
     with pytest.raises(SlackUnavailable):
-        await messenger.upload(ROOM, "task.log", 2, chunks(b"hi"))
+        await messenger.upload("task.log", 2, chunks(b"hi"))
     slack.fail("files.getUploadURLExternal", error="missing_scope")
     with pytest.raises(SlackUnauthorized):
-        await messenger.upload(ROOM, "task.log", 2, chunks(b"hi"))
+        await messenger.upload("task.log", 2, chunks(b"hi"))
     assert slack.counts["files.completeUploadExternal"] == 0
     assert slack.messages("#team") == []
 

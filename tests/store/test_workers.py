@@ -161,9 +161,11 @@ async def test_who_lost_a_run_changes_nothing_of_it(database: SomeDatabase) -> N
         assert not await was.runs.end(run.id, RunState.DONE, NOW, own=True)
         assert not await was.ends.count(run.id, 1)
         assert not await was.ends.settle(run.id)
+        assert not await was.ends.uploaded(task.id, "F1")
         assert [run.id for run in await me.ends.unsettled(NOW + 1)] == [run.id]
         await me.runs.task_posted(task.id, "8.8")
-        assert [task.ts for task in await me.runs.tasks(run.id)] == ["8.8"]
+        assert await me.ends.uploaded(task.id, "F2")
+        assert [(task.ts, task.log_file) for task in await me.runs.tasks(run.id)] == [("8.8", "F2")]
 
 
 async def test_an_end_is_its_owner_s_until_it_is_settled(database: SomeDatabase) -> None:
