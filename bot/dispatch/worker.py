@@ -34,6 +34,14 @@ class _Connector(PsycopgConnector):
         )
         self.failed = asyncio.Event()
 
+    async def open_async(self, pool: Any = None) -> None:
+        """Also where it is cancelled meanwhile, nothing is left: the pool's own tasks end only when the pool is closed."""
+        try:
+            await super().open_async(pool)
+        except BaseException:
+            await self.close_async()
+            raise
+
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
         try:
             await super().execute_query_async(query, **arguments)
@@ -56,12 +64,14 @@ async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
     await connection.commit()
 
 
-async def _gone(working: asyncio.Task[None]) -> None:
+async def gone(working: asyncio.Task[None], patience: float = PATIENCE) -> None:
     """Wait until what was cancelled has ended, since it takes leave of the database; raises what it failed with.
 
-    Also where the caller is cancelled meanwhile, as when the process ends; that is raised then.
+    Also where the caller is cancelled meanwhile, as when the process ends; that is raised then. After ``patience``
+    seconds nobody waits any more, nor hears of a failure.
     """
-    until = asyncio.get_running_loop().time() + PATIENCE
+    working.add_done_callback(lambda task: task.cancelled() or task.exception())  # nor does asyncio tell it
+    until = asyncio.get_running_loop().time() + patience
     insisted: asyncio.CancelledError | None = None
     while not working.done() and (left := until - asyncio.get_running_loop().time()) > 0:
         try:
@@ -129,7 +139,7 @@ class JobWorker:
             finally:
                 for task in (working, *ending):
                     task.cancel()
-                await _gone(working)
+                await gone(working)
 
     async def _fetch(self, app: App) -> None:
         await self._vacancy()

@@ -82,7 +82,7 @@ class Process:
     async def ended(self, seconds: float = 10) -> int:
         """Wait for its end; returns the exit status."""
         async with asyncio.timeout(seconds):
-            await self._reading
+            await asyncio.shield(self._reading)  # it goes on reading for whoever asks again
         code = self._process.returncode
         assert code is not None
         return code
