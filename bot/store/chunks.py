@@ -14,6 +14,7 @@ from functools import partial
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from bot.store.database import Database
+from bot.store.lists import few_lengths
 from bot.store.tables import chunks, runs, tasks
 
 # The zlib level: output is text, for which more effort gains little.
@@ -169,7 +170,7 @@ def _rows(connection: Connection, query: Select[int, int, bytes]) -> Sequence[Ro
 
 def _logs(connection: Connection, of: set[int], owner: str) -> dict[int, _Log]:
     mine = {"me": owner} if owner else {}
-    rows = connection.execute(_OWN_LOGS if owner else _LOGS, {"of": list(of), **mine})
+    rows = connection.execute(_OWN_LOGS if owner else _LOGS, {"of": few_lengths(of), **mine})
     logs = (_Log(*row) for row in rows)
     return {log.id: log for log in logs}
 

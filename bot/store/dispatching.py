@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, sel
 from bot.core.run import RunState
 from bot.store import life
 from bot.store.database import Database
+from bot.store.lists import few_lengths
 from bot.store.locks import hold_conversation_of
 from bot.store.records import Run, Task
 from bot.store.rows import AMONG_BUSY, FIRST, RUN, all_tasks, one_run
@@ -78,11 +79,11 @@ def _next_query(
     most: int, per_workspace: int | None, busy: Collection[int], before_all: Collection[int]
 ) -> Select[*tuple[Any, ...]]:
     line = _QUEUED.c
-    urgency = case((line.conversation.in_(before_all), 0), else_=1)
+    urgency = case((line.conversation.in_(few_lengths(before_all)), 0), else_=1)
     nth = func.row_number().over(partition_by=line.workspace, order_by=(urgency, line.rank, line.seq))
     waiting = (
         select(line.seq, line.workspace, line.rank, urgency.label("urgency"), nth.label("nth"))
-        .where(line.place == 1, line.may, line.conversation.not_in(busy))
+        .where(line.place == 1, line.may, line.conversation.not_in(few_lengths(busy)))
         .subquery()
     )
     under_way = _UNDER_WAY.subquery()

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select, update
 
 from bot.store.database import Database
+from bot.store.lists import few_lengths
 from bot.store.records import Outcome, Run
 from bot.store.rows import RUN, all_runs
 from bot.store.tables import runs, tasks
@@ -44,7 +45,7 @@ class Ends:
 
     async def mine(self, ids: Collection[str]) -> set[str]:
         """Which of these runs are this process's own."""
-        query = select(runs.c.id).where(runs.c.id.in_(ids), runs.c.owner == self._me)
+        query = select(runs.c.id).where(runs.c.id.in_(few_lengths(ids)), runs.c.owner == self._me)
         return set(await self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
     async def outcome(self, run_id: str) -> tuple[Outcome, int]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Double, bindparam, delete, func, insert, sele
 
 from bot.store import tables
 from bot.store.database import Database
+from bot.store.lists import few_lengths
 from bot.store.tables import PlainText, orders
 
 CHANNEL = "bot_orders"
@@ -77,5 +78,5 @@ class Orders:
         """These were carried out."""
         if ids:
             await self._database.write(
-                lambda connection: connection.execute(delete(orders).where(orders.c.id.in_(ids)))
+                lambda connection: connection.execute(delete(orders).where(orders.c.id.in_(few_lengths(ids))))
             )

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 
 from bot.core.run import RunState
 from bot.store.database import Database
+from bot.store.lists import few_lengths
 from bot.store.records import Run
 from bot.store.rows import AMONG_BUSY, BUSY, RUN, all_runs
 from bot.store.tables import runs
@@ -105,7 +106,7 @@ class Queue:
 
     async def these(self, ids: Collection[str]) -> list[Run]:
         """The runs with these ids in the order of their turns."""
-        return await self._all(RUN.where(runs.c.id.in_(ids)).order_by(runs.c.rank, runs.c.seq))
+        return await self._all(RUN.where(runs.c.id.in_(few_lengths(ids))).order_by(runs.c.rank, runs.c.seq))
 
     async def place(self, run: Run) -> int:
         """The run's 1-based place: in its conversation while that is busy, else in its workspace; 0: not queued.
