@@ -27,6 +27,7 @@ from bot.runs.floor import Floor
 from bot.runs.homes import SharedHomes
 from bot.runs.intake import Intake
 from bot.runs.keeper import Keeper
+from bot.runs.lookout import Lookout
 from bot.runs.metered import MeteredPoster
 from bot.runs.places import Places
 from bot.runs.precedence import Precedence
@@ -172,16 +173,19 @@ def assemble(
         clock=clock,
     )
     defaults = Options(repo=default_repo)
-    commands = Commands(store, queue, admission, supervisor, summaries, clock, default_repo, about.readme())
+    lookout = Lookout(store, supervisor, clock)
+    commands = Commands(
+        store, queue, admission, lookout, supervisor, summaries, clock, default_repo, about.readme()
+    )
     answers = Answers(store, queue, admission, supervisor, clock, meter)
-    intake = Intake(store, queue, admission, commands, answers, supervisor, clock, defaults)
+    intake = Intake(store, queue, admission, commands, answers, lookout, supervisor, clock, defaults)
     edits = Edits(
         store,
         queue,
         admission,
         answers,
         messenger,
-        clock,
+        lookout,
         unaddressed=lambda text: without_mention(text, identity.bot.user_id),
     )
     suggestions = Suggestions(

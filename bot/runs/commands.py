@@ -1,6 +1,7 @@
 """What whole-text commands and buttons do: help, status, stop, drop, send now, retry, repo, settings."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bot import words
 from bot.clock import Clock
@@ -9,6 +10,7 @@ from bot.core.command import WholeTextCommand, Word
 from bot.core.run import RunState, TaskState
 from bot.model import Audience, Invocation, TaskPrompt
 from bot.runs.admission import Admission
+from bot.runs.lookout import Lookout
 from bot.runs.ports import Notice, NoticeRow
 from bot.runs.queue import Queue, Sent
 from bot.runs.summary import Summaries
@@ -26,6 +28,7 @@ class Commands:
     store: Store
     queue: Queue
     admission: Admission
+    lookout: Lookout
     supervisor: Supervisor
     summaries: Summaries
     clock: Clock
@@ -204,7 +207,9 @@ class Commands:
             await self._tell(audience, words.nothing_failed())
             return
         again = self._again(run, invocation, newest.attempt + 1, audience)
-        taken = await self.store.runs.take(again, f"retry:{newest.id}", self.clock.wall())
+        claim = f"retry:{newest.id}"
+        take = partial(self.store.runs.take, again, claim)
+        taken = await self.lookout.take(audience, claim, take, pressed=True)
         if taken is None:
             await self._tell(audience, words.retried())
             return

@@ -8,11 +8,11 @@ run is over, nothing is offered: whoever wants more writes a reply.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
 from bot import words
-from bot.clock import Clock
 from bot.core.command import (
     Aside,
     EmptyRequest,
@@ -29,6 +29,7 @@ from bot.model import Audience, Invocation, Place
 from bot.runs.admission import Admission
 from bot.runs.answers import EVENT_WAIT, Answers, Request
 from bot.runs.board import combined
+from bot.runs.lookout import Lookout
 from bot.runs.ports import Messenger, Notice
 from bot.runs.queue import Queue
 from bot.store.records import NewRun, Run
@@ -58,7 +59,7 @@ class Edits:
     admission: Admission
     answers: Answers
     messenger: Messenger
-    clock: Clock
+    lookout: Lookout
     unaddressed: Callable[[str], str]
 
     async def edited(self, request: Request) -> None:
@@ -192,7 +193,7 @@ class Edits:
                 await self._tell(audience, words.edit_goes_on())
 
     async def _start_anew(self, request: Request, newest: Run, changed: _Changed) -> None:
-        audience, now = request.audience, self.clock.wall()
+        audience = request.audience
         obstacle = await self.admission.refusal(audience, changed.invocation.options.repo)
         obstacle = obstacle or await self.admission.no_more_today(replace(newest, requester=audience.user))
         if obstacle is not None:
@@ -203,7 +204,9 @@ class Edits:
             await self._settle(audience, words.already_asked(newest.id))
             return
         # The claim is that of a retry: of one attempt there is one next, however it is asked for.
-        taken = await self.store.runs.take(_again(newest, changed, audience), f"retry:{newest.id}", now)
+        claim = f"retry:{newest.id}"
+        take = partial(self.store.runs.take, _again(newest, changed, audience), claim)
+        taken = await self.lookout.take(audience, claim, take, pressed=True)
         if taken is None:
             await self._settle(audience, words.already_asked(newest.id))
             return

@@ -29,6 +29,7 @@ from bot.model import Audience, Invocation, Options
 from bot.runs.admission import Admission
 from bot.runs.answers import EVENT_WAIT, Answers, Request, Work
 from bot.runs.commands import Commands
+from bot.runs.lookout import AGAIN, Lookout
 from bot.runs.ports import Notice
 from bot.runs.queue import Queue
 from bot.runs.supervisor import Supervisor
@@ -37,7 +38,6 @@ from bot.store.store import Store
 
 log = structlog.get_logger("bot.intake")
 
-LOOK_AFTER = 0.5  # seconds between two looks at what is about to be stored
 ACK_WAIT = 0.5  # seconds that a command's acknowledgement may wait for the database: until then nobody feels it, and nothing is lost
 
 
@@ -70,6 +70,7 @@ class Intake:
     admission: Admission
     commands: Commands
     answers: Answers
+    lookout: Lookout
     supervisor: Supervisor
     clock: Clock
     defaults: Options
@@ -132,7 +133,7 @@ class Intake:
                 if not told:
                     self.answers.say(request, words.not_stored_yet(self.answers.typed(request)))
                 told = True
-                await asyncio.sleep(LOOK_AFTER)
+                await asyncio.sleep(AGAIN)
             else:
                 break
         if lost:
@@ -161,7 +162,7 @@ class Intake:
             return None
         opening = self.store.conversations.opening
         while await opening(audience.workspace, audience.channel):  # noqa: ASYNC110  it may be another process's
-            await asyncio.sleep(LOOK_AFTER)
+            await asyncio.sleep(AGAIN)
         return await self._conversation(audience)
 
     async def session_stopped(self, request: Request) -> None:
@@ -270,34 +271,12 @@ class Intake:
         await self._take(request, partial(self.store.runs.take, new, request.claim))
 
     async def _take(self, request: Request, take: Callable[[float], Awaitable[Run | None]]) -> None:
-        now = self.clock.wall()
-        try:
-            run = await take(now)
-        except (StoreUnavailable, asyncio.CancelledError):
-            self.supervisor.start("look after a request", self._look_after(request, now))
-            raise
+        # A message that was not stored is delivered again and finds itself claimed; a command's author gets it back.
+        admit = partial(self._admit, request) if request.ts is not None else None
+        run = await self.lookout.take(request.audience, request.claim, take, admit=admit)
         if run is None:
             self.answers.duplicate()
         else:
-            self._admit(request, run)
-
-    async def _look_after(self, request: Request, at: float) -> None:
-        """See what became of a request whose storing had no answer.
-
-        The author of a command is told that it was not started, so it must not be; a message's next delivery finds it
-        claimed.
-        """
-        who, given_back = request.audience, request.ts is None
-        while True:
-            try:
-                run = await self.store.runs.recall(
-                    who.workspace, who.user, request.claim, at, withdraw=given_back
-                )
-            except StoreUnavailable:
-                await asyncio.sleep(LOOK_AFTER)
-            else:
-                break
-        if run is not None:
             self._admit(request, run)
 
     def _admit(self, request: Request, run: Run) -> None:

@@ -32,14 +32,16 @@ def recall(
     owner: str,
     *,
     withdraw: bool,
+    reopen: bool = False,
 ) -> Run | None:
     """The run that ``owner`` was to store for ``requester`` at that time, where it was; ``None``: it wasn't.
 
-    With ``withdraw`` there is none afterwards, nor will there ever be for that claim.
+    With ``withdraw`` there is none afterwards, nor will there ever be for that claim, unless with ``reopen``: then it may
+    be taken again.
     """
     # A commit that is still on its way holds the claim: this waits for it.
     if insert_claim(connection, claim, at):
-        if not withdraw:
+        if reopen or not withdraw:
             connection.execute(_FREE, {"of": claim})
         return None
     asked = {"workspace": workspace, "requester": requester, "at": at, "me": owner}

@@ -92,15 +92,22 @@ class Runs:
         return await self._database.write(work)
 
     async def recall(
-        self, workspace: str, requester: str, claim: str, at: float, *, withdraw: bool
+        self,
+        workspace: str,
+        requester: str,
+        claim: str,
+        at: float,
+        *,
+        withdraw: bool,
+        reopen: bool = False,
     ) -> Run | None:
         """The run that was to be taken at that time, without an answer; ``None``: nothing is stored of it.
 
-        With ``withdraw`` nothing is afterwards, in any case.
+        With ``withdraw`` nothing is afterwards, in any case; with ``reopen`` the claim may be taken again then.
         """
         return await self._database.write(
             lambda connection: recall(
-                connection, workspace, requester, claim, at, self._me, withdraw=withdraw
+                connection, workspace, requester, claim, at, self._me, withdraw=withdraw, reopen=reopen
             )
         )
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from bot import words
 from bot.store.migrate import migrate
 from tests.chaos.proxy import Proxy
 from tests.store import databases
 from tests.store.databases import Schema
-from tests.support.cloudcoding import Out
+from tests.support.cloudcoding import Fail, Out
 from tests.support.world import World, world
 
 pytestmark = pytest.mark.skipif(databases.server() is None, reason="no PostgreSQL server answers")
@@ -82,3 +83,23 @@ async def test_a_command_that_was_given_back_is_not_carried_out_afterwards(tmp_p
                 await asyncio.sleep(0.05)
         assert len(it.cloud.requests) == 1
         assert len(it.roots()) == 1
+
+
+async def test_a_retry_that_was_given_back_is_not_carried_out_afterwards_but_when_it_is_pressed_again(
+    tmp_path: Path,
+) -> None:
+    async with forgetful(tmp_path) as (it, proxy, schema):
+        it.serve(Fail(None, "it is broken"))
+        await it.code("go")
+        root = await it.root(1)
+        await it.shows(root, "Failed")
+        proxy.armed = True
+        await it.slack.press("ann", root, "Retry")
+        await it.told("ann", words.press_failed())
+        async with asyncio.timeout(10):
+            while schema.rows("SELECT state FROM runs ORDER BY seq")[2:] != [("stopped",)]:  # noqa: ASYNC110  there is no event to wait for
+                await asyncio.sleep(0.05)
+        it.serve(Out("mended\n"))
+        await it.slack.press("ann", root, "Retry")
+        await it.says(root, "Done", "mended")
+        assert len(it.cloud.requests) == 3
