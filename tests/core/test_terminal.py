@@ -214,6 +214,7 @@ class TestWidths:
     @pytest.mark.parametrize("char", ["\ud800", "\U00100000", "\U0010ffff"])
     def test_what_is_no_text_is_replaced(self, char: str) -> None:
         assert shown(f"a{char}b") == ["a\ufffdb"]
+        assert shown(f"{char}\u0301\n{char}\u0301\u0302b") == ["\ufffd\u0301", "\ufffd\u0301\u0302b"]
 
 
 class TestStrings:

@@ -24,8 +24,7 @@ _MARK = "\1"  # goes before each zero-width character while text is being encode
 _FIRST_CODE, _MOST_CLUSTERS = 0x100000, 10_000
 _LONGEST_CLUSTER = 16  # code points; a family emoji with skin tones has its joiners spread over several cells
 _MOST_WIDTHS = 20_000
-_MOST_REMEMBERED, _SHORT = 128, 4  # short texts; these come over and over
-_WITH_A_MARK = 2  # code points of the shortest cluster
+_SHORT = 4  # characters, which one by one take less time than by a regex
 _JOINERS = "\u200c\u200d"
 _SOFT_HYPHEN = "\u00ad"
 _EMOJI, _IDEOGRAPHS = range(0x1F300, 0x1FB00), range(0x20000, 0x3FFFE)
@@ -95,25 +94,31 @@ class Cells:
     """Encodes text as cells and back; remembers the clusters it has met, up to a bound after which marks are dropped."""
 
     def __init__(self) -> None:
-        self._encoded: dict[str, tuple[str, str]] = {}
-        self._codes: dict[str, str] = {}
-        self._clusters: dict[int, str] = {}  # by code point; the other way round in _codes
+        self._codes: dict[str, str] = {}  # the cells of each cluster
+        self._clusters: dict[int, str] = {}  # the other way round, by code point
 
     def encode(self, text: str) -> tuple[str, str]:
         """Printable ``text`` as cells, and the marks before its first cell, which belong to what is already there."""
-        if len(text) == _WITH_A_MARK:  # of these there are too many to remember
-            base, mark = _WIDTHS[ord(text[0])], _WIDTHS[ord(text[1])]
-            if mark[:1] == _MARK and base[:1] > _MARK:
-                return self._add_mark(base[0], text[1]) + base[1:], ""
-        known = self._encoded.get(text)
+        if len(text) > _SHORT:
+            return self._encode(text)
+        if len(text) == 1:
+            cells = _WIDTHS[ord(text)]
+            return ("", text) if cells[:1] == _MARK else (cells, "")
+        known = self._codes.get(text)
         if known:
-            return known
-        encoded = self._encode(text)
-        if len(text) <= _SHORT:
-            if len(self._encoded) >= _MOST_REMEMBERED:
-                self._encoded.clear()
-            self._encoded[text] = encoded
-        return encoded
+            return known, ""
+        before = cells = marks = ""  # ``cells``: the last character's
+        for char in text:
+            more = _WIDTHS[ord(char)]
+            if more >= " ":
+                before += cells
+                cells = more
+            elif more:  # a mark
+                if cells:
+                    cells = self._add_mark(cells, char)
+                else:
+                    marks += char
+        return before + cells, marks
 
     def _encode(self, text: str) -> tuple[str, str]:
         cells = text.translate(_WIDTHS)
@@ -126,12 +131,12 @@ class Cells:
             cells = cells[2 * len(marks) :]
         return _CLUSTER.sub(self._join, cells) if cells else "", marks
 
-    def add_marks(self, cell: str, marks: str) -> str:
-        """``cell`` (without ``PAD``) with ``marks`` on it, as one cell."""
+    def add_marks(self, cells: str, marks: str) -> str:
+        """The cells of one character with ``marks`` on it."""
         for mark in marks:
             # One at a time, so that the table is the same however the output was cut into chunks.
-            cell = self._add_mark(cell, mark)
-        return cell
+            cells = self._add_mark(cells, mark)
+        return cells
 
     def decode(self, row: str) -> str:
         """The text of some cells."""
@@ -142,16 +147,21 @@ class Cells:
 
     def _join(self, match: re.Match[str]) -> str:
         base, pad, marks = match.groups()
-        return self.add_marks(base, marks[1::2]) + pad
+        return self.add_marks(base + pad, marks[1::2])
 
-    def _add_mark(self, cell: str, mark: str) -> str:
-        cluster = self._clusters.get(ord(cell), cell) + mark
+    def _add_mark(self, cells: str, mark: str) -> str:
+        char = cells[0]
+        cluster = self._clusters.get(ord(char), char) + mark
         if len(cluster) > _LONGEST_CLUSTER:
-            return cell
-        code = self._codes.get(cluster)
-        if code is None:
-            if len(self._codes) == _MOST_CLUSTERS:
-                return cell
-            code = self._codes[cluster] = chr(_FIRST_CODE + len(self._codes))
-            self._clusters[ord(code)] = cluster
-        return code
+            return cells
+        return self._codes.get(cluster) or self._add_cluster(cluster, cells)
+
+    def _add_cluster(self, cluster: str, cells: str) -> str:
+        """The cells of a new cluster, in place of ``cells``; these stay where there is no more room."""
+        count = len(self._codes)
+        if count == _MOST_CLUSTERS:
+            return cells
+        code = _FIRST_CODE + count
+        self._clusters[code] = cluster
+        self._codes[cluster] = marked = chr(code) + cells[1:]
+        return marked

@@ -190,7 +190,7 @@ class Screen:
         x, cell = self._before()
         if cell:
             row = self.row
-            self.row = row[:x].ljust(x) + self._cells.add_marks(cell[0], marks) + row[x + 1 :]
+            self.row = row[:x].ljust(x) + self._cells.add_marks(cell, marks) + row[x + len(cell) :]
 
     def _before(self) -> tuple[int, str]:
         """The column and the cells of the character before the cursor; no cells at the row's start."""
