@@ -17,6 +17,7 @@ Action = Callable[[Screen, Numbers], None]
 
 _TAB = 8
 _MOST_REMEMBERED, _LONGEST_REMEMBERED = 12_000, 40  # a few megabytes at most
+_LARGE, _MOST_LARGE_REMEMBERED = (3, 4), 1_000  # digits
 
 
 # --- moving the cursor
@@ -53,13 +54,16 @@ def index(screen: Screen, numbers: Numbers) -> None:
 
 def reverse_index(screen: Screen, numbers: Numbers) -> None:
     """RI: the row above, same column; at the top margin the region scrolls."""
-    count, free = numbers[0] or 1, screen.y - screen.top
-    if 0 <= free < count:
-        screen.insert_rows(screen.top, count - free)
+    top, count = screen.top, numbers[0] or 1
+    free = screen.y - top
     if free:
+        if 0 < free < count:
+            screen.insert_rows(top, count - free)
         up(screen, numbers)
     else:
-        _stay(screen)
+        screen.insert_rows(top, count)
+        if screen.x == screen.columns:
+            screen.x -= 1
 
 
 def left(screen: Screen, numbers: Numbers) -> None:
@@ -345,6 +349,13 @@ class _Programs(dict[str, Program]):
     """``program`` of all short matches, remembered within a bound."""
 
     def __missing__(self, controls: str) -> Program:
+        digits = controls[2:-1]
+        if len(digits) in _LARGE and digits.isdigit():  # one sequence with a number
+            act = _ACTIONS.get(controls[-1])
+            steps: Program = [(act, (int(digits), 0, 0))] if act else []
+            if len(self) < _MOST_LARGE_REMEMBERED:  # remembering all takes longer than reading them again
+                self[controls] = steps
+            return steps
         command = usual_command(controls)
         if command:
             act = _ACTIONS.get(command[0])
