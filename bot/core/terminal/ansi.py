@@ -115,8 +115,10 @@ def _unusual(control: str) -> Iterator[Command]:
 
 def in_seven_bits(text: str) -> str:
     """``text`` with each C1 control as ESC and a letter."""
-    for control in set(_C1.findall(text)):
-        text = text.replace(control, ESC + chr(ord(control) - 0x40))
+    place = 0
+    while control := _C1.search(text, place):
+        text = text.replace(control[0], ESC + chr(ord(control[0]) - 0x40))
+        place = control.start()
     return text
 
 

@@ -106,9 +106,9 @@ class Page:
 
 def _filled_rows(rows: list[str]) -> int:
     """How many rows there are up to the last one that isn't blank; many blank ones at a time."""
-    end = len(rows)
-    while end and not "".join(rows[max(0, end - _AT_ONCE) : end]).strip():
-        end = max(0, end - _AT_ONCE)
+    end, some = len(rows), _AT_ONCE
+    while end and not "".join(rows[max(0, end - some) : end]).strip():
+        end, some = max(0, end - some), 2 * some
     while end and not rows[end - 1].strip():
         end -= 1
     return end

@@ -93,8 +93,11 @@ class Screen:
         """Write cells at the cursor."""
         x = self.x
         end = x + len(cells)
-        if end > self.columns or self.insert:
-            self._put_slowly(cells)
+        if end > self.columns:
+            self._put_over(cells)
+            return
+        if self.insert:
+            self._put_fitting(cells)
             return
         lines, at = self._lines, self.y - self.rows
         row = lines[at]
@@ -102,7 +105,7 @@ class Screen:
         if size == x:
             lines[at] = row + cells
         elif size < x:
-            lines[at] = row.ljust(x) + cells
+            lines[at] = row.ljust(x) + cells if row else cells.rjust(end)
         elif size <= end and not x:
             lines[at] = cells
         elif row.isascii() or (row[x] != PAD and row[end : end + 1] != PAD):
@@ -111,25 +114,30 @@ class Screen:
             lines[at] = cut(row, x) + cells + rest(row, end)
         self.x = end
 
-    def _put_slowly(self, run: str) -> None:
-        """The same where the run doesn't fit into the row, or moves what stands there to the right."""
+    def _put_over(self, run: str) -> None:
+        """The same where the run doesn't fit into the row."""
         if not self.autowrap:
             self._put_clipped(run)
             return
-        start, x, columns = 0, self.x, self.columns
-        while True:
-            end = start + columns - x
-            if run[end : end + 1] == PAD:
+        lines, columns, x, size, scrolls = self._lines, self.columns, self.x, len(run), self.scrolls
+        start, end = 0, columns - x
+        while end < size:
+            if run[end] == PAD:
                 end -= 1  # a wide character isn't divided
-            if end >= len(run):
-                break
-            lines, at = self._lines, self.y - self.rows
+            at = self.y - self.rows
             row = lines[at]
             lines[at] = (row if len(row) == x < columns else cut(row, x)) + run[start:end] + WRAPPED
-            self.feed(1)
-            start, x = end, 0
-        self.x = x
-        self._put_fitting(run[start:])
+            if scrolls:
+                lines.append("")
+            else:
+                self.feed(1)
+            start, x, end = end, 0, end + columns
+        if scrolls:  # the row is new
+            lines[-1] = run[start:]
+            self.x = size - start
+        else:
+            self.x = 0
+            self._put_fitting(run[start:])
 
     def _put_clipped(self, run: str) -> None:
         """Without autowrap what comes after the last column is written over it."""
@@ -237,29 +245,31 @@ class Screen:
 
     def delete_rows(self, first: int, count: int) -> None:
         """Delete rows; those below, up to the bottom margin, move up, and blank ones come in."""
-        lines, most = self._lines, self.bottom - first + 1
-        if count > most:
-            count = most
+        lines = self._lines
         base = len(lines) - self.rows
         end = base + self.bottom + 1
         if count == 1:  # half the time of slices
             lines.insert(end, "")
             del lines[base + first]
             return
+        most = end - base - first
+        if count > most:
+            count = most
         lines[end:end] = _BLANK * count
         del lines[base + first : base + first + count]
 
     def insert_rows(self, first: int, count: int) -> None:
         """Insert blank rows; those below, up to the bottom margin, move down and out."""
-        lines, most = self._lines, self.bottom - first + 1
-        if count > most:
-            count = most
+        lines = self._lines
         base = len(lines) - self.rows
-        end = base + self.bottom + 1
         if count == 1:  # half the time of slices
-            del lines[end - 1]
+            del lines[base + self.bottom]
             lines.insert(base + first, "")
             return
+        end = base + self.bottom + 1
+        most = end - base - first
+        if count > most:
+            count = most
         del lines[end - count : end]
         lines[base + first : base + first] = _BLANK * count
 
