@@ -18,7 +18,6 @@ line or after 64 Ki characters.
 # ruff: noqa: FURB136  these run for every few bytes, and min() and max() take three times as long
 
 import re
-from collections.abc import Iterator
 
 ESC, RESET = "\x1b", "\x1bc"
 LONGEST_CHUNK = 65_536  # characters for ``Settler`` at once; no string is longer, so that each ends within a chunk or goes on
@@ -74,12 +73,10 @@ def commands(controls: str) -> list[Command]:
     """What a match of ``CONTROLS`` means, in order, without what was broken off."""
     found: list[Command] = []
     for control in _EACH_CONTROL.findall(controls):
-        command = usual_command(control)
+        command = usual_command(control) or unusual_command(control)
         if command:
             found.append(command)
-        elif control[1:2] == "[":
-            found += _unusual(control)
-        else:
+        elif control[1:2] != "[":
             found.append((control, _NONE))
     return found
 
@@ -104,13 +101,14 @@ def _number(text: str) -> int:
     return number if number < _LARGEST_NUMBER else _LARGEST_NUMBER
 
 
-def _unusual(control: str) -> Iterator[Command]:
+def unusual_command(control: str) -> Command | None:
     """Any CSI sequence without controls in its middle."""
     match = _CSI.fullmatch(control)
-    if match:
-        private, parameters, final = match.groups()
-        numbers = parameters.split(";", _MOST_NUMBERS)[:_MOST_NUMBERS]
-        yield private + final, (*(_number(number.partition(":")[0]) for number in numbers), 0)
+    if not match:
+        return None
+    private, parameters, final = match.groups()
+    numbers = parameters.split(";", _MOST_NUMBERS)[:_MOST_NUMBERS]
+    return private + final, (*[_number(number.partition(":")[0]) for number in numbers], 0)
 
 
 def in_seven_bits(text: str) -> str:

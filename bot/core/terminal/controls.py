@@ -9,7 +9,7 @@ their docstrings give the names that manuals use (ECMA-48, and DEC's for the VT 
 from collections.abc import Callable
 from types import MappingProxyType
 
-from bot.core.terminal.ansi import RESET, Numbers, commands, usual_command
+from bot.core.terminal.ansi import RESET, Numbers, commands, unusual_command, usual_command
 from bot.core.terminal.cells import WRAPPED, cut, rest
 from bot.core.terminal.screen import Screen
 
@@ -356,7 +356,7 @@ class _Programs(dict[str, Program]):
             if len(self) < _MOST_LARGE_REMEMBERED:  # remembering all takes longer than reading them again
                 self[controls] = steps
             return steps
-        command = usual_command(controls)
+        command = usual_command(controls) or unusual_command(controls)
         if command:
             act = _ACTIONS.get(command[0])
             steps = [(act, command[1])] if act else []
