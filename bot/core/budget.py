@@ -9,6 +9,8 @@ Slack publishes a rate for each method and no burst, and may change both, so the
   the calls had come in a spurt, the burst is the likelier reason, and more of the rate is kept.
   That only holds where every token was needed meanwhile: what nobody asked for wasn't refused. And where nothing was
   let through at all, Slack's silence just lasts longer than it said.
+- Where budgets that have nothing to do with one another are refused at a time, none of them is to blame: what that was
+  taken to tell is forgiven, but for a twentieth, so that it isn't repeated for ever.
 - Success raises the beliefs again every 10 s: by a tenth up to nearly the rate that was refused last, then by 2 %, so
   that a budget which was found is tried anew about once a minute. A refusal that told no rate may have been Slack's
   passing mood: the beliefs go half of the way back each time, and in half a minute it is known which it was.
@@ -25,6 +27,7 @@ from dataclasses import dataclass
 ENOUGH = 1e-6  # how much of a token may be missing, so that rounding never makes a call wait for ever
 
 _BURST_KEPT = 0.5  # of the believed burst, after a refusal
+_KEPT_FORGIVEN = 0.95  # of the figures that were believed before a refusal which told nothing
 _KEPT_IN_SILENCE = 0.9  # of the believed figures, where the call that flew alone is refused as well
 _UNKNOWN_RATE_KEPT = 0.5  # of the believed rate, while nothing is known
 _RATE_KEPT_AFTER_SPURT = 0.75
@@ -54,6 +57,16 @@ class Budget:
     burst: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was known before a refusal."""
+
+    believed: Budget
+    too_fast: float
+    refused: float | None
+    patience: float
+
+
 class Bucket:
     """The tokens of one budget: each call takes one, and they come back at the believed rate.
 
@@ -77,6 +90,7 @@ class Bucket:
         self._too_fast = nominal.rate  # the believed rate that was refused last
         self._refused: float | None = None  # when the last lesson was
         self._measured = False  # whether it told what Slack grants
+        self._before: _Known | None = None  # the silence that lasts, if one does
         self._passes: deque[float] = deque()  # when calls were let through, since then and in the window
 
     @property
@@ -126,6 +140,7 @@ class Bucket:
         if epoch != self.epoch:
             return  # sent before the last refusal: says nothing about what holds since
         self._one_at_a_time = False
+        self._before = None
         self._passes.append(now)
         self._forget_passes(now)
         if self.level(now) <= self.burst / 2 + 1:
@@ -149,6 +164,17 @@ class Bucket:
         self._as_of = max(self._as_of, now + max(retry_after, _SHORTEST_SILENCE))
         caution = _CAUTION if self._measured else _SHORT_CAUTION
         self._regained = self._as_of + caution - _REGAIN_EVERY
+
+    def forgive(self, now: float) -> None:
+        """The refusals since a call was let through told nothing of this budget."""
+        if self._before is None:
+            return
+        was = self._before
+        self._too_fast, self._refused, self._patience = was.too_fast, was.refused, was.patience
+        self._measured = False
+        kept = _KEPT_FORGIVEN
+        self._believe(Budget(was.believed.rate * kept, was.believed.burst * kept), now)
+        self._regained = self._as_of + _SHORT_CAUTION - _REGAIN_EVERY
 
     def pause(self, seconds: float, now: float) -> None:
         """Another process was refused for so long: nothing may be sent until then."""
@@ -204,6 +230,7 @@ class Bucket:
         return _REGAINED_OF_LOST * (self._too_fast / self._believed.rate - 1)
 
     def _learn(self, now: float) -> None:
+        self._before = _Known(self._believed, self._too_fast, self._refused, self._patience)
         kept = self._rate_kept(now)
         if self._believed.rate > self.nominal.rate:  # it was worth a try
             self._patience *= 2

@@ -122,6 +122,7 @@ class Lane(Generic[K]):
         self.bucket = bucket
         self.waiting: dict[K, Message[K]] = {}  # what has something to show and isn't in flight
         self.live: dict[Owner, int] = {}  # how many messages of whom have live output, roll-ups among them
+        self.refused = -math.inf  # when it was last
         self._next: float | None = None  # the next time, while nothing has changed
 
     def changed(self) -> None:

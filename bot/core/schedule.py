@@ -47,6 +47,7 @@ __all__ = ["EditScheduler", "Priority", "edit_lane", "post_lane", "rollup_part",
 _UPDATE, _POST = "chat.update", "chat.postMessage"
 _EDITS = Budget(rate=49.85 / 60, burst=9.5)  # Tier 3, "50+ per minute"; its burst is reported as ten
 _POSTS = Budget(rate=0.995, burst=5)  # "about one a second for each channel", short bursts allowed
+_TOGETHER = 1.5  # seconds in which refusals of several budgets have one cause
 _LONGEST_BACKOFF = 30.0  # seconds; the first is 1
 
 
@@ -187,6 +188,7 @@ class EditScheduler(Generic[K]):
         if landed is not None:
             known, flight = landed
             flight.lane.bucket.refused(flight.epoch, retry_after, now)
+            self._forgive(flight.lane, now)
             known.want(flight.priority, flight.since)
             known.owner.lines.put_back(flight.lines)
             _queue(known)
@@ -216,6 +218,14 @@ class EditScheduler(Generic[K]):
             known.owner.messages -= 1
             if not known.owner.messages:
                 del self._owners[known.owner.key]
+
+    def _forgive(self, refused: Lane[K], now: float) -> None:
+        """Where others were refused at that time, too, it is a mood of Slack's, of which no budget learns."""
+        refused.refused = now
+        together = [lane for lane in self._lanes.values() if now - lane.refused < _TOGETHER]
+        if len(together) > 1:
+            for lane in together:
+                lane.bucket.forgive(now)
 
     def _land(self, message: K) -> tuple[Message[K], Flight] | None:
         known = self._messages.get(message)

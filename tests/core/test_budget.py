@@ -106,6 +106,26 @@ def test_one_refusal_that_says_nothing_of_the_budget_is_soon_forgotten() -> None
             bucket.passed(bucket.take(second), second)
 
 
+def test_refusals_that_told_nothing_are_forgiven_as_far_as_the_last_call_that_passed() -> None:
+    bucket = Bucket(BUDGET, now=0)
+    bucket.passed(bucket.take(0), 0)
+    bucket.refused(bucket.take(1), 2, now=1)
+    bucket.refused(bucket.take(3), 2, now=3)
+    bucket.forgive(now=3)
+    assert bucket.rate == pytest.approx(0.95 * BUDGET.rate)
+    assert bucket.burst == pytest.approx(0.95 * BUDGET.burst)
+    bucket.refused(bucket.take(5), 2, now=5)
+    bucket.forgive(now=5)
+    assert bucket.rate == pytest.approx(0.95 * BUDGET.rate), "once for a silence, however long it lasts"
+    assert not bucket.may_send(6.9), "Slack's silence is obeyed all the same"
+    bucket.passed(bucket.take(7), 7)
+    lower = bucket.rate
+    bucket.forgive(now=8)
+    assert bucket.rate == lower, "nothing is left to be forgiven"
+    bucket.refused(bucket.take(9), 2, now=9)
+    assert bucket.rate < 0.9 * lower
+
+
 def test_a_silence_that_lasts_longer_than_slack_said_teaches_little() -> None:
     bucket = Bucket(DOCUMENTED, now=0)
     for second in range(0, 10, 2):

@@ -254,6 +254,25 @@ def test_limited_means_silence_for_all_in_that_lane_and_for_nobody_else() -> Non
     assert sorted(all_due(schedule, 33)) == ["m0", "m1", "m2"]
 
 
+def test_budgets_that_are_refused_at_a_time_are_not_to_blame() -> None:
+    schedule = EditScheduler[str]()
+    lanes = [edit_lane("T"), post_lane("T", "C1"), post_lane("T", "C2")]
+    for number, lane in enumerate(lanes):
+        schedule.offer(f"message {number}", Priority.FIRST, lane, 0.0)
+    messages = [schedule.due(0.0) for _ in lanes]
+    rates = [lane.bucket.rate for lane in schedule._lanes.values()]
+    for number, message in enumerate(messages):
+        assert message is not None
+        schedule.limited(message, 2, 0.5 + number)
+    learned = [lane.bucket.rate / rate for lane, rate in zip(schedule._lanes.values(), rates, strict=True)]
+    assert learned == pytest.approx([0.95] * 3)
+    alone = EditScheduler[str]()
+    alone.offer("message", Priority.FIRST, lanes[0], 0.0)
+    assert alone.due(0.0) == "message"
+    alone.limited("message", 2, 0.5)
+    assert alone._lanes[lanes[0]].bucket.rate == pytest.approx(0.5 * rates[0])
+
+
 def test_a_limited_message_is_due_again_as_what_it_was() -> None:
     schedule = scheduler(PLENTY)
     schedule.offer("m", Priority.FINAL, EDITS, now=0)
