@@ -62,6 +62,7 @@ async def forgetful(folder: Path) -> AsyncIterator[tuple[World, Forgetful, Schem
 async def test_a_message_is_delivered_again_and_carried_out_once(tmp_path: Path) -> None:
     async with forgetful(tmp_path) as (it, proxy, schema):
         it.serve(Out("after all\n"))
+        told = len(it.slack.ephemerals("ann"))  # a busy machine may have been slow to store the first one
         proxy.armed = True
         await it.slack.say("ann", "#team", "@code go")
         await it.says(await it.root(1), "Done", "after all")
@@ -69,7 +70,7 @@ async def test_a_message_is_delivered_again_and_carried_out_once(tmp_path: Path)
         assert not proxy.armed
         assert len(schema.rows("SELECT id FROM runs")) == 2
         assert len(it.cloud.requests) == 2
-        assert not it.slack.ephemerals("ann")
+        assert len(it.slack.ephemerals("ann")) == told
 
 
 async def test_a_command_that_was_given_back_is_not_carried_out_afterwards(tmp_path: Path) -> None:
