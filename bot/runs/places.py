@@ -62,16 +62,15 @@ class Places:
 
     async def of(self, run: Run) -> tuple[Run | None, int | None]:
         """A queued run as it is now, and where it stands, from 1; ``None``: nothing keeps it from starting here at once."""
-        now, place = await self._store.queue.stands(run)
+        now, place, behind = await self._store.queue.stands(run)
         if not place:
             return now, None  # it has just been started
-        full = await self._full()
-        free = place == 1 and not (now and now.held) and self._is_free(run.conversation, run.workspace, full)
+        behind = behind or run.conversation in self._floor.busy
+        free = place == 1 and not behind and self._is_free(run.workspace, await self._full())
         return now, None if free else place
 
-    def _is_free(self, conversation: int, workspace: str, full: Collection[str]) -> bool:
-        floor = self._floor
-        return floor.room > 0 and conversation not in floor.busy and workspace not in full
+    def _is_free(self, workspace: str, full: Collection[str]) -> bool:
+        return self._floor.room > 0 and workspace not in full
 
     async def _full(self) -> Collection[str]:
         """The workspaces that have as many runs under way as they may."""
@@ -97,7 +96,7 @@ class Places:
         return bool(standings)
 
     def _position(self, one: Standing, full: Collection[str]) -> int | None:
-        free = one.place == 1 and not one.held and self._is_free(one.conversation, one.workspace, full)
+        free = one.place == 1 and not one.behind and self._is_free(one.workspace, full)
         return None if free else one.place
 
     async def _adopt(self, unknown: Mapping[str, int | None]) -> None:

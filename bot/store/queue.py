@@ -16,7 +16,8 @@ from bot.store.tables import runs
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a queued run stands: its 1-based ``place``, in its conversation while that is busy, else in its workspace."""
+    """How a queued run stands: its 1-based ``place``, in its conversation while it is ``behind`` another one there, else in
+    its workspace."""
 
     run: str
     conversation: int
@@ -25,6 +26,7 @@ class Standing:
     ready: bool
     note: str
     held: bool
+    behind: bool
     place: int
 
 
@@ -115,18 +117,19 @@ class Queue:
         """
         return await self._database.read(lambda connection: _place(connection, run))
 
-    async def stands(self, run: Run) -> tuple[Run | None, int]:
-        """The run as it is now, and its place."""
+    async def stands(self, run: Run) -> tuple[Run | None, int, bool]:
+        """The run as it is now, its place, and whether that is in its conversation, behind another one."""
 
-        def find(connection: Connection) -> tuple[Run | None, int]:
+        def find(connection: Connection) -> tuple[Run | None, int, bool]:
             row = connection.execute(_ALL_OF_ME, {"me": run.id}).one_or_none()
             if row is None:
-                return None, 0
+                return None, 0, False
             *values, rank, behind = row
             now = Run(*values)
             if now.state is not RunState.QUEUED:
-                return now, 0
-            return now, _counted(connection, now.conversation, now.workspace, rank, behind=behind)
+                return now, 0, False
+            place = _counted(connection, now.conversation, now.workspace, rank, behind=behind)
+            return now, place, bool(behind)
 
         return await self._database.read(find)
 
@@ -140,9 +143,13 @@ class Queue:
             counted: Counter[int | str] = Counter()
             found = []
             for run, conversation, workspace, owner, ready, note, held, behind in connection.execute(_LINE):
-                line = conversation if behind or conversation in busy else workspace
+                waits = behind or conversation in busy
+                line = conversation if waits else workspace
                 counted[line] += 1
-                found.append(Standing(run, conversation, workspace, owner, ready, note, held, counted[line]))
+                standing = Standing(
+                    run, conversation, workspace, owner, ready, note, held, bool(waits), counted[line]
+                )
+                found.append(standing)
             return found
 
         return await self._database.read(find)

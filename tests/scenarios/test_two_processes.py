@@ -44,6 +44,15 @@ async def test_a_waiting_request_starts_where_there_is_room(tmp_path: Path) -> N
     assert len(bots.cloud.requests) == 2
 
 
+async def test_a_reply_waits_for_what_the_other_one_runs_and_says_so_from_the_start(tmp_path: Path) -> None:
+    async with world(tmp_path) as bots, bots.running():
+        root = await begun(bots)
+        async with bots.running():
+            await bots.slack.say("ann", "#team", "go on", thread_ts=root.ts)
+            reply = await bots.says(root, "Queued · 1st")
+            assert not [version for version in reply.versions if "Running" in version.text]
+
+
 async def test_a_waiting_request_is_taken_back_by_the_other_one(tmp_path: Path) -> None:
     async with world(tmp_path, MAX_CONCURRENT_RUNS="1") as bots, bots.running():
         await begun(bots)
