@@ -13,24 +13,23 @@ from typing import Any
 
 import msgspec
 
+from bot.cloudcoding.lenient import UnreadableError, parsed, unwrapped
 from bot.cloudcoding.problem import problem_text, shortened
-from bot.core.sse import Run, ServerSentEvent, byte_each
+from bot.core.sse import Run
 
 TASK_NAME_CHARS = 200
 FAILURE_CHARS = 2000
 _THREAD_ID_CHARS = 200
 _FEW = 16  # payloads; as many lose their speed to an odd one among them
 
-_AI = frozenset({"ai", "AIMessage", "AIMessageChunk", "assistant"})
-_HUMAN = frozenset({"human", "HumanMessage", "user"})
+# Tuples, since anything may be looked for in them, of whatever JSON type.
+_AI = ("ai", "AIMessage", "AIMessageChunk", "assistant")
+_HUMAN = ("human", "HumanMessage", "user")
 _KNOWN_KEYS = frozenset({"stdout", "messages", "run_id", "stream_events", "error", "thread_id", "metadata"})
 _JSON_TYPES = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
 
 # How data begin that only hold a task's output, in the envelope framing.
-_ENVELOPE = re.compile(rb'\{ ?"event": ?"custom", ?"data": ?\{')
-
-# A surrogate pair, a surrogate on its own, or any other escape sequence of JSON.
-_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(u[dD][89a-fA-F]\w\w)|.)", re.DOTALL)
+_ENVELOPE = re.compile(rb'(\{ ?"event": ?"custom", ?"data": ?)\{')
 
 
 class Stdout(
@@ -49,8 +48,7 @@ class Stdout(
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What the agent has answered so far in this turn; a later one takes its place.
 
     ``asked`` is what a person said last before it, where the event has that: in a parallel run, a task's prompt.
@@ -109,14 +107,10 @@ _stdout = msgspec.json.Decoder(Stdout)
 _stdout_in_envelope = msgspec.json.Decoder(_Custom)
 
 
-class _UnreadableError(Exception):
-    """Data that is no JSON; the message says why in our own words."""
-
-
 def edges(data: bytes) -> tuple[bytes, bytes]:
     """What ``data`` has around a task's name and output, if it is that: for :class:`SSEDecoder`, and ``interpret_run``."""
     found = _ENVELOPE.match(data)
-    return (found[0], b"}}") if found and data.endswith(b"}}") else byte_each(data)
+    return (found[1], b"}") if found and data.endswith(b"}}") else (b"", b"")
 
 
 def interpret_run(run: Run) -> list[Event]:
@@ -124,59 +118,64 @@ def interpret_run(run: Run) -> list[Event]:
 
     Usual ones are tasks' output, in the one framing or the other.
     """
-    if (run.event == "custom" and (run.first, run.last) == (b"{", b"}")) or (
-        run.last == b"}}" and _ENVELOPE.fullmatch(run.first)
-    ):
-        together = _together(run.middles)
-        if together:
-            return together
-        found: list[Event] = []
-        for at in range(0, len(run.middles), _FEW):
-            some = run.middles[at : at + _FEW]
-            found += _together(some) or _one_by_one(run._replace(middles=some))
-        return found
-    return _one_by_one(run)
-
-
-def _one_by_one(run: Run) -> list[Event]:
-    return [said for event in run.events() for said in interpret(event)]
-
-
-def _together(middles: list[bytes]) -> list[Event]:
-    """The same where each, in braces, is a task's output, and no name or text needs a second look; else nothing.
-
-    They are decoded in one call, as values one after the other, each on a line. That can't take for usual what isn't
-    by itself (``{"stdout": "a`` and ``b"}``, say, or two objects in one payload): a line feed may not stand in a
-    string, nor ``{`` right after ``}`` in an object. So each line feed parts two values, and where these are no more
-    than the middles, no middle is two of them.
-    """
-    try:
-        found: list[Any] = _stdout.decode_lines(b"{%b}" % b"}\n{".join(middles))
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return []
-    texts = [piece.text for piece in found]
-    if len(found) != len(middles) or not all(texts):
-        return []
-    if not all(task is None or _shown(task) == task for task in {piece.task for piece in found}):
-        return []
+    usual = (
+        _is_envelope(run.first) and run.last == b"}" if run.first else run.event == "custom" and not run.last
+    )
+    if run.number == 1 or not usual:
+        return _one_by_one(run)
+    together = _together(run.middles, run.number)
+    if together:
+        return together
+    middles = run.middles.split(b"\r")
+    found: list[Event] = []
+    for at in range(0, run.number, _FEW):
+        some = middles[at : at + _FEW]
+        few = run._replace(middles=b"\r".join(some), number=len(some))
+        found += _together(few.middles, few.number) or _one_by_one(few)
     return found
 
 
-def interpret(event: ServerSentEvent) -> list[Event]:
-    """What ``event`` says, in the order thread, output, answer, push, failure; empty for a mere sign of life."""
-    data = event.data
+@lru_cache(maxsize=16)
+def _is_envelope(first: bytes) -> bool:
+    return _ENVELOPE.fullmatch(first + b"{") is not None
+
+
+def _one_by_one(run: Run) -> list[Event]:
+    return [said for data in run.data() for said in interpret(run.event, data)]
+
+
+def _together(middles: bytes, count: int) -> list[Event]:
+    """The same where each middle is a task's output, and no name or text needs a second look; else nothing.
+
+    They are decoded in one call, as values one after the other. That can't take for usual what isn't by itself
+    (``{"stdout": "a`` and ``b"}``, say, or two objects in one payload): all middles begin with ``{``, which after a
+    carriage return can only begin the next object, since this one's strings can't have that, and it has no objects in
+    it. So where there are no more objects than middles, no middle is two of them.
+    """
+    if not middles.startswith(b"{"):
+        return []
+    try:
+        found: list[Any] = _stdout.decode_lines(middles)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return []
+    # One pass: a name that isn't shown as it is stands for an empty text, too.
+    names = {piece.text and piece.task for piece in found}
+    return found if len(found) == count and all(map(_is_shown, names)) else []
+
+
+def interpret(name: str, data: bytes) -> list[Event]:
+    """What an event says, in the order thread, output, answer, push, failure; empty for a mere sign of life."""
     piece = Stdout()
     try:
-        if event.event == "custom":
+        if name == "custom":
             piece = _stdout.decode(data)
         elif _ENVELOPE.match(data):
             piece = _stdout_in_envelope.decode(data).data
     except (msgspec.MsgspecError, ValueError, RecursionError):
         pass
     if not piece.text:  # anything else, or nothing
-        return _interpret_slowly(event.event, data.strip())
-    shown = piece.task if piece.task is None else _shown(piece.task)
-    return [piece if shown == piece.task else Stdout(shown, piece.text)]
+        return _interpret_slowly(name, data.strip())
+    return [piece if _is_shown(piece.task) else Stdout(_task_name(piece.task), piece.text)]
 
 
 def _interpret_slowly(name: str, data: bytes) -> list[Event]:
@@ -184,8 +183,8 @@ def _interpret_slowly(name: str, data: bytes) -> list[Event]:
     if not data or data == b"[DONE]":
         return []
     try:
-        value = _unwrapped(_parsed(data))
-    except _UnreadableError as problem:
+        value = unwrapped(parsed(data))
+    except UnreadableError as problem:
         if name == "error":
             return [Failure(None, shortened(data.decode(errors="replace"), FAILURE_CHARS))]
         return [Broken(str(problem))]
@@ -194,12 +193,14 @@ def _interpret_slowly(name: str, data: bytes) -> list[Event]:
     if isinstance(outer.get("event"), str):
         name = outer["event"]
     if "data" in outer and "stdout" not in outer and "messages" not in outer:
-        inner = _unwrapped(outer["data"])
+        inner = unwrapped(outer["data"])
+    else:
+        outer = {}
     return [*_read(name, inner, outer)]
 
 
 def _read(name: str, inner: Any, outer: dict[str, Any]) -> Iterator[Event]:
-    """The meaning of ``inner``, an event's data; ``outer`` is the envelope, or ``inner`` itself, or empty."""
+    """The meaning of ``inner``, an event's data; ``outer`` is the envelope around it, or empty."""
     data: dict[str, Any] = inner if isinstance(inner, dict) else {}
     task = _task_name(data.get("task_name")) or _task_name(outer.get("task_name"))
     thread_id = _thread_id(data) or _thread_id(outer)
@@ -238,14 +239,13 @@ def _answer(data: dict[str, Any], task: str | None) -> Iterator[Event]:
     answer: str | None = None
     asked: str | None = None
     for message in reversed(messages):
-        if not isinstance(message, dict):
+        text = _content_text(message.get("content")) if isinstance(message, dict) else ""
+        if not text or text.isspace():
             continue
-        speakers = {word for word in (message.get("type"), message.get("role")) if isinstance(word, str)}
-        text = _content_text(message.get("content"))
-        if speakers & _HUMAN and text.strip():
+        if message.get("type") in _HUMAN or message.get("role") in _HUMAN:
             asked = text
             break
-        if speakers & _AI and text.strip() and answer is None:
+        if answer is None and (message.get("type") in _AI or message.get("role") in _AI):
             answer = text
     if answer is not None:
         run = data.get("run_id")
@@ -279,8 +279,9 @@ def _task_name(value: Any) -> str | None:
 _remembered = lru_cache(maxsize=256)(_task_name)  # for short ones, which come over and over
 
 
-def _shown(name: str) -> str | None:
-    return _remembered(name) if len(name) <= TASK_NAME_CHARS else _task_name(name)
+def _is_shown(name: str | None) -> bool:
+    """Whether that is how the name is shown."""
+    return name is None or (len(name) <= TASK_NAME_CHARS and _remembered(name) == name)
 
 
 def _thread_id(data: dict[str, Any]) -> str | None:
@@ -303,35 +304,3 @@ def _word(text: str) -> str:
 
 def _json_type(value: Any) -> str:
     return _JSON_TYPES.get(type(value), "null")
-
-
-def _unwrapped(value: Any) -> Any:
-    """``value``, or the JSON that it is the text of: some servers encode twice."""
-    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
-        try:
-            return _parsed(value.encode())
-        except (_UnreadableError, UnicodeEncodeError):
-            return value
-    return value
-
-
-def _parsed(data: bytes) -> Any:
-    try:
-        return msgspec.json.decode(data)
-    except UnicodeDecodeError:
-        raise _UnreadableError("not UTF-8") from None
-    except RecursionError:
-        raise _UnreadableError("nested too deeply") from None
-    except (msgspec.MsgspecError, ValueError):
-        return _parsed_leniently(data)
-
-
-def _parsed_leniently(data: bytes) -> Any:
-    """Half a surrogate pair is no reason to lose output: JavaScript makes them by cutting a text within an emoji."""
-    repaired = _ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], data)
-    if repaired != data:
-        try:
-            return msgspec.json.decode(repaired)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            pass
-    raise _UnreadableError("not JSON")

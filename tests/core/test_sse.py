@@ -175,7 +175,7 @@ def test_an_endless_line_is_held_in_bounded_memory_and_dropped_once() -> None:
     decoder.feed(b"data: ")
     for _ in range(1000):
         assert decoder.feed(b"x" * 999) == []
-        assert len(decoder._line) <= 2000
+        assert len(decoder._lines._line) <= 2000
     assert decoder.dropped == 1
     assert decoder.feed(b"\ndata: of the same event\n") == []
     assert decoder.feed(b"data: also cut") == []
@@ -229,6 +229,8 @@ def two_bytes_each(data: bytes) -> tuple[bytes, bytes]:
 @example(stream=b"data: {x}\n\ndata: {a}\nb}\n\ndata: {y}\n\nevent: e\ndata: {z}\n\n", cuts=[], limit=10_000)
 @example(stream=b"data: {{x}}\n\nid: 4\ndata: {{\n\ndata: {{y}}\n\ndata: {}\n\n", cuts=[11], limit=10_000)
 @example(stream=b"data: {x}\n\ndata:  {y}\n\ndata:{z}\n\ndata: {x}\n\n", cuts=[], limit=10_000)
+@example(stream=b"data: }}}}}\n\ndata: }}}\n\ndata: }}}\n\n", cuts=[13], limit=10_000)
+@example(stream=b"data: {x}\n\ndata: {y}\n\n\n\ndata: {z}\n\n\ndata: {x}\n\n", cuts=[], limit=10_000)
 @example(stream=b"data: a\r\n\r\ndata: b\r\n\r\n", cuts=[8, 10], limit=30)
 @example(stream=b"\n\ndata: a\n\n\n\ndata: b\n\n", cuts=[], limit=30)
 def test_any_cut_gives_what_a_plain_reading_gives(stream: bytes, cuts: list[int], limit: int) -> None:
@@ -236,6 +238,16 @@ def test_any_cut_gives_what_a_plain_reading_gives(stream: bytes, cuts: list[int]
     for decoder in (SSEDecoder(limit), SSEDecoder(limit, two_bytes_each)):
         events = [event for a, b in itertools.pairwise(edges) for event in decoder.feed(stream[a:b])]
         assert (events, decoder.dropped) == reference(stream, limit)
+
+
+@settings(max_examples=200, deadline=None)
+@given(stream=STREAMS, cut=st.integers(0, 300))
+def test_a_runs_middles_are_as_many_as_it_says_and_begin_alike(stream: bytes, cut: int) -> None:
+    decoder = SSEDecoder()
+    for run in decoder.feed_runs(stream[:cut]) + decoder.feed_runs(stream[cut:]) + decoder.close_runs():
+        middles = run.middles.split(b"\r")
+        assert len(middles) == run.number
+        assert len({middle[:1] for middle in middles}) == 1
 
 
 @settings(max_examples=150, deadline=None)
@@ -251,4 +263,4 @@ def test_arbitrary_bytes_are_never_an_error(stream: bytes) -> None:
     decoder = SSEDecoder(16)
     decoder.feed(stream)
     decoder.close()
-    assert decoder.feed(b"data: next\n\n")[-1:] in ([message(b"next", decoder._last_id)], [])
+    assert decoder.feed(b"data: next\n\n")[-1:] in ([message(b"next", decoder._lines.last_id)], [])
