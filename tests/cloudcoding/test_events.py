@@ -376,6 +376,7 @@ def test_many_events_together_say_what_they_say_one_by_one(name: str, payloads: 
         assert interpret_run(alike) == one_by_one(alike)
 
 
+@settings(deadline=None)
 @given(odd=st.lists(st.tuples(st.integers(0, 80), st.sampled_from(ODD)), max_size=3))
 def test_an_odd_event_among_many_costs_only_itself(odd: list[tuple[int, bytes]]) -> None:
     payloads = USUAL + USUAL
