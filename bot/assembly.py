@@ -193,6 +193,7 @@ def assemble(
     )
     forms = Forms(messenger, intake, supervisor)
     recovery = Recovery(workshop, admission, floor)
+    queue.left_behind = recovery.adopt
     role = "worker" if floor.works else "web"
     keeper = Keeper(store, clock, floor, board, editor, recovery, role=role)
     settings_form = SettingsForm(messenger, store, home_tabs, admission, supervisor, clock)

@@ -1,7 +1,7 @@
 """What people do with runs that wait or are going on, whichever process has them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
@@ -26,6 +26,10 @@ HANDOVER = 3.0  # seconds in which another process lets go of a message
 SOON = 2.0  # seconds in which a run that is being started is where it can be stopped
 
 
+async def _later(_runs: Collection[str]) -> None:
+    """Their ends are announced when somebody looks for such."""
+
+
 class Sent(Enum):
     """What became of a waiting reply that was to be sent now."""
 
@@ -47,6 +51,7 @@ class Queue:
         self._places = places
         self._dispatcher = dispatcher
         self._bus = bus
+        self.left_behind: Callable[[Collection[str]], Awaitable[None]] = _later  # goes on where others died
         self._letting_go: dict[str, asyncio.Event] = {}  # by the runs that other processes are to let go of
         floor.started = self._started
         floor.ended = self.wake
@@ -147,7 +152,8 @@ class Queue:
         # It has ended, or nobody carries it out: it is a dead process's.
         if not await self._shop.store.runs.end(run.id, RunState.STOPPED, self._shop.clock.wall(), note=note):
             return False
-        self._dropped(run, note)
+        self.wake()
+        await self.left_behind([run.id])
         return True
 
     def _dropped(self, run: Run, note: str) -> None:

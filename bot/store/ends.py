@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, exists, select, update
 
 from bot.store.database import Database
 from bot.store.lists import few_lengths
@@ -24,7 +24,7 @@ _UPLOADED = (
     update(tasks)
     .where(
         tasks.c.id == bindparam("of"),
-        tasks.c.run.in_(select(runs.c.id).where(runs.c.owner == bindparam("me"))),
+        exists().where(runs.c.id == tasks.c.run, runs.c.owner == bindparam("me")),
     )
     .values(log_file=bindparam("file"))
 )

@@ -99,6 +99,23 @@ async def test_stop_reaches_the_process_that_has_the_run(bots: World) -> None:
         await bots.shows(root, "Stopped", "ben")
 
 
+async def test_what_a_dead_worker_left_and_nobody_took_over_is_stopped_with_all_of_its_messages(
+    bots: World, schema: Schema, tmp_path: Path
+) -> None:
+    async with bots.running(EMBEDDED_WORKER="false"):
+        worker = await Process.start(bots.environment, tmp_path, "worker")
+        await worker.logged("bot.started")
+        root = await begun(bots, "fix it")
+        async with asyncio.timeout(10):
+            while not schema.rows("SELECT 1 FROM chunks"):  # noqa: ASYNC110  there is no event to wait for
+                await asyncio.sleep(0.05)
+        await worker.kill()
+        schema.rows("UPDATE workers SET beat_at = beat_at - 60 WHERE role = 'worker'")
+        await bots.slack.press("ben", root, "Stop")
+        await bots.shows(root, "Stopped", "ben")
+        await bots.says(root, "Stopped", "at work")
+
+
 async def test_one_task_is_stopped_from_another_process(bots: World) -> None:
     async with web_and_worker(bots):
         bots.serve(Out("a\n", "web"), Out("b\n", "api"), Wait(asyncio.Event()))

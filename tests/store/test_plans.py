@@ -249,6 +249,7 @@ async def _a_days_work(store: Store) -> None:
     await store.runs.asked_again(first)
     [web, *_] = await store.runs.tasks(first.id)
     await store.runs.task_posted(web.id, "2.2")
+    await store.ends.uploaded(web.id, "F1")
     store.output.append(web.id, "hello")
     await store.output.flush()
     await store.output.size(web.id)
