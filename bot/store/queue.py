@@ -16,8 +16,10 @@ from bot.store.tables import runs
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a queued run stands: its 1-based ``place``, in its conversation while it is ``behind`` another one there, else in
-    its workspace."""
+    """How a queued run stands: its 1-based ``place``, in its conversation while that is busy, else in its workspace.
+
+    ``behind`` says which.
+    """
 
     run: str
     conversation: int
