@@ -12,11 +12,12 @@ import aiohttp
 
 from bot.clock import Clock
 from bot.core.redact import Secrets
+from bot.doctor.address import ABOUT, request_url
 from bot.doctor.finding import Examination, Finding, Verdict, ok, unknown, wrong
 from bot.doctor.github import github
 from bot.doctor.machine import database, port
 from bot.doctor.service import service
-from bot.doctor.slack import app_token, bot_token, request_url
+from bot.doctor.slack import app_token, bot_token
 from bot.errors import SettingsError
 from bot.settings import Settings, load
 
@@ -41,8 +42,9 @@ async def examine(
             _guarded("Cloud Coding", service(examination), patience),
             _guarded("GitHub", github(examination), patience),
             _guarded("port", port(examination), patience),
+            _guarded(ABOUT, request_url(examination), patience),
         )
-    return [finding for findings in found for finding in findings] + request_url(settings)
+    return [finding for findings in found for finding in findings]
 
 
 async def _guarded(about: str, check: Coroutine[Any, Any, list[Finding]], patience: float) -> list[Finding]:

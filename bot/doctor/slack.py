@@ -124,16 +124,3 @@ def _signing_secret(settings: Settings) -> Finding:
     return warning(
         "signing secret", "does not look like one, which is 32 of 0-9 and a-f: compare SLACK_SIGNING_SECRET."
     )
-
-
-def request_url(settings: Settings) -> list[Finding]:
-    """Where Slack must send its requests, which can't be seen from here."""
-    if settings.slack_app_token is not None:
-        return []
-    return [
-        unknown(
-            "Request URL",
-            "Slack must send events, commands and interactivity to https://YOUR-HOST/slack/events, which leads to"
-            f" port {settings.port} here.",
-        )
-    ]

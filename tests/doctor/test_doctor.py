@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from bot.doctor import examine, in_a_loop
+from bot.doctor.address import public_address
 from bot.doctor.finding import Finding, Verdict
 from bot.doctor.github import api
 from bot.settings import Settings
@@ -189,6 +190,31 @@ async def test_clocks_that_differ(home: World, ahead: float, http: Verdict, sock
     home.time.ahead = ahead
     assert (await one(home, "clock"))[0] is http
     assert (await one(home, "clock", SLACK_APP_TOKEN=home.slack.app_token))[0] is socket_mode
+
+
+async def test_the_address_that_the_platform_tells_is_tried(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with home.running() as bot:
+        monkeypatch.setenv("RENDER_EXTERNAL_URL", f"http://127.0.0.1:{bot.port}/")
+        verdict, words = await one(home, "Request URL")
+        assert (verdict, f"http://127.0.0.1:{bot.port}/slack/events leads to the bot" in words) == (OK, True)
+    verdict, words = await one(home, "Request URL")
+    assert (verdict, "can't be reached" in words) == (WARNING, True)
+    monkeypatch.setenv("RENDER_EXTERNAL_URL", home.slack.api_url)
+    verdict, words = await one(home, "Request URL")
+    assert (verdict, "not as the bot does" in words) == (WARNING, True)
+
+
+def test_each_platform_tells_the_address_in_its_own_way() -> None:
+    assert public_address({}) is None
+    for environment, address in (
+        ({"RENDER_EXTERNAL_URL": "https://bot.onrender.com"}, "https://bot.onrender.com"),
+        ({"RAILWAY_PUBLIC_DOMAIN": "bot.up.railway.app"}, "https://bot.up.railway.app"),
+        ({"HEROKU_APP_DEFAULT_DOMAIN_NAME": "bot-1.herokuapp.com"}, "https://bot-1.herokuapp.com"),
+        ({"FLY_APP_NAME": "bot"}, "https://bot.fly.dev"),
+    ):
+        assert public_address(environment) == address
 
 
 async def test_socket_mode_needs_a_token_and_no_address(home: World) -> None:
