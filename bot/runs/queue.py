@@ -249,11 +249,21 @@ class Queue:
         if run is not None:
             self._shop.board.rewrite(run)
 
+    # A run that is just being started is waited for, which must not keep other orders waiting.
+
     async def _on_stop(self, order: Mapping[str, Any]) -> None:
+        stopping = until_stored(partial(self._stop_here, order))
+        self._shop.supervisor.start(f"stop {order['run']}", stopping)
+
+    async def _on_stop_task(self, order: Mapping[str, Any]) -> None:
+        stopping = until_stored(partial(self._stop_task_here, order))
+        self._shop.supervisor.start(f"stop a task of {order['run']}", stopping)
+
+    async def _stop_here(self, order: Mapping[str, Any]) -> None:
         if await self._is_here(order["run"]):
             self._floor.break_off(order["run"], order["note"], for_reply=order["for_reply"])
 
-    async def _on_stop_task(self, order: Mapping[str, Any]) -> None:
+    async def _stop_task_here(self, order: Mapping[str, Any]) -> None:
         if await self._is_here(order["run"]):
             self._floor.stop_task(order["run"], order["task"], order["by"])
 
