@@ -16,11 +16,15 @@ from tests.chaos.plan import Job
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A *Stop* that Slack was told was taken; ``at`` is Unix time, ``began`` the event loop's."""
+    """A *Stop*; ``at`` is Unix time, ``began`` the event loop's.
+
+    One that Slack was not told was ``taken`` may have arrived all the same, when a frozen process went on.
+    """
 
     at: float
     began: float
     user: str
+    taken: bool
 
 
 IN_DOUBT = "not stored yet"  # says an answer that gives a request back while nobody knows what becomes of it

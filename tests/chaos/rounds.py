@@ -140,8 +140,7 @@ class Round:
             delivery = await self.slack.press(asked.job.user, message, "Stop")
         except RefusedError:
             return
-        if delivery.accepted:
-            asked.stops.append(Press(at, began, asked.job.user))
+        asked.stops.append(Press(at, began, asked.job.user, delivery.accepted))
 
     # Faults
 

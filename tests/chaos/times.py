@@ -50,7 +50,7 @@ def stops(evidence: Evidence) -> Iterator[tuple[bool, float]]:
         performance = next(iter(evidence.agent.of(asked.job.key)), None)
         if run is None or run.state != "stopped" or performance is None or performance.gone is None:
             continue
-        for press in asked.stops[:1]:
+        for press in [press for press in asked.stops if press.taken][:1]:
             told = next(
                 (
                     p.process
