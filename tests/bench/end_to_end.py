@@ -220,6 +220,7 @@ def draw(path: Path, found: Sequence[Figures]) -> None:
             )
             panel.set(title=f"{shape}, seconds", xlabel="tasks")
             panel.set_xticks(places, [str(one.tasks) for one in of_shape])
+            panel.margins(y=0.35)  # for the legend
             panel.legend()
 
 

@@ -81,9 +81,9 @@ async def test_nothing_of_it_is_left_where_it_is_cancelled_while_it_connects() -
         working = asyncio.create_task(JobWorker(dialect.connecting(url), start, vacancy).run())
         await knocked.wait()
         working.cancel()
+        await asyncio.sleep(0)
+        released.set()
         with suppress(asyncio.CancelledError):
             await working
-        released.set()
-        await asyncio.sleep(0)
         left = {task.get_name() for task in asyncio.all_tasks() - before if "jobs" in task.get_name()}
     assert not left
