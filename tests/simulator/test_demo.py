@@ -52,6 +52,8 @@ def scratch(tmp_path: Path) -> Path:
 @pytest.fixture
 def start(scratch: Path) -> Iterator[Start]:
     """Start the demo, as a user does."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as all of a script's background jobs have it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with ExitStack() as stack:
 
         def start(*arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
