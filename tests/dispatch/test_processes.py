@@ -95,7 +95,7 @@ async def test_stop_reaches_the_process_that_has_the_run(bots: World) -> None:
         began = asyncio.get_running_loop().time()
         await bots.slack.press("ben", root, "Stop")
         await bots.cloud.requests[0].disconnected.wait()
-        assert asyncio.get_running_loop().time() - began < 1
+        assert asyncio.get_running_loop().time() - began < 3  # a second, where the machine is not busy
         await bots.shows(root, "Stopped", "ben")
 
 

@@ -25,7 +25,8 @@ def user_has_home(bot: World, user: str) -> bool:
 
 
 async def home_shows(bot: World, view: View, *texts: str) -> str:
-    await bot.slack.wait_for(lambda: all(text in bot.slack.visible(view) for text in texts))
+    # A tab is published every few seconds at most.
+    await bot.slack.wait_for(lambda: all(text in bot.slack.visible(view) for text in texts), 15)
     return str(bot.slack.visible(view))
 
 

@@ -28,7 +28,7 @@ async def test_each_stops_what_the_other_one_has(tmp_path: Path) -> None:
             began = asyncio.get_running_loop().time()
             await bots.slack.press("ben", root, "Stop")
             await bots.cloud.requests[0].disconnected.wait()
-            assert asyncio.get_running_loop().time() - began < 1
+            assert asyncio.get_running_loop().time() - began < 3  # a second, where the machine is not busy
             await bots.shows(root, "Stopped", "ben")
 
 
