@@ -11,8 +11,8 @@ from bot.store.migrate import migrate
 from tests.store import databases
 from tests.support.world import World, world
 
-# The modules that run on both every day.
-EVERY_DAY = ("held_replies", "takeover")
+# The module that runs on both every day.
+EVERY_DAY = "takeover"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
