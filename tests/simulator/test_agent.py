@@ -334,7 +334,9 @@ async def test_nothing_is_left_when_the_client_goes_away(github: Path) -> None:
         response.close()
         await client.server.requests[0].disconnected.wait()
         await client.server.requests[0].finished.wait()
-    assert not any(alive(pid) for pid in pids)
+    async with asyncio.timeout(10):  # what was killed goes when the system comes to it
+        while any(alive(pid) for pid in pids):  # noqa: ASYNC110  there is no event to wait for
+            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("status", [401, 402, 429, 503])
