@@ -15,6 +15,7 @@ from bot.simulator.slack import Message
 from tests.scenarios.test_home import home_shows, opened
 from tests.scenarios.test_metrics import metrics
 from tests.scenarios.test_process import Process
+from tests.scenarios.test_two_processes import stopped
 from tests.store import databases
 from tests.store.databases import Schema
 from tests.support.cloudcoding import Out, Say, Wait
@@ -91,12 +92,9 @@ async def test_places_move_when_another_process_is_done(bots: World) -> None:
 
 async def test_stop_reaches_the_process_that_has_the_run(bots: World) -> None:
     async with web_and_worker(bots):
-        root = await begun(bots, "fix it")
-        began = asyncio.get_running_loop().time()
-        await bots.slack.press("ben", root, "Stop")
-        await bots.cloud.requests[0].disconnected.wait()
-        assert asyncio.get_running_loop().time() - began < 3  # a second, where the machine is not busy
-        await bots.shows(root, "Stopped", "ben")
+        roots = [await begun(bots, "fix it", number) for number in range(3)]
+        seconds = [await stopped(bots, root, number) for number, root in enumerate(roots)]
+    assert min(seconds) < 1, "a busy machine may be slow once, but not each time"
 
 
 async def test_what_a_dead_worker_left_and_nobody_took_over_is_stopped_with_all_of_its_messages(

@@ -23,13 +23,20 @@ def known_roots(bots: World) -> list[str | None]:
 
 async def test_each_stops_what_the_other_one_has(tmp_path: Path) -> None:
     async with world(tmp_path) as bots, bots.running():
-        root = await begun(bots)
+        roots = [await begun(bots, number) for number in range(3)]
         async with bots.running():  # to which Slack delivers from here on
-            began = asyncio.get_running_loop().time()
-            await bots.slack.press("ben", root, "Stop")
-            await bots.cloud.requests[0].disconnected.wait()
-            assert asyncio.get_running_loop().time() - began < 3  # a second, where the machine is not busy
-            await bots.shows(root, "Stopped", "ben")
+            seconds = [await stopped(bots, root, number) for number, root in enumerate(roots)]
+    assert min(seconds) < 1, "a busy machine may be slow once, but not each time"
+
+
+async def stopped(bots: World, root: Message, number: int) -> float:
+    """Stop a run; returns how many seconds its stream went on."""
+    began = asyncio.get_running_loop().time()
+    await bots.slack.press("ben", root, "Stop")
+    await bots.cloud.requests[number].disconnected.wait()
+    took = asyncio.get_running_loop().time() - began
+    await bots.shows(root, "Stopped", "ben")
+    return took
 
 
 async def test_a_waiting_request_starts_where_there_is_room(tmp_path: Path) -> None:
