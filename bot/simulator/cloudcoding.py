@@ -251,14 +251,22 @@ class CloudCodingServer:
         self._handlers.add(task)
         try:
             return await self._answer(request, exchange)
-        except (asyncio.CancelledError, ConnectionError):
-            if not self._closing and not exchange.cut:
-                exchange.disconnected_at = asyncio.get_running_loop().time()
-                exchange.disconnected.set()
+        except asyncio.CancelledError:
+            self._lost(exchange)
             raise
+        except ConnectionError:
+            self._lost(exchange)
+            # Nobody reads it; the error itself would be logged as one of the server's.
+            return web.Response()
         finally:
             self._handlers.discard(task)
             exchange.finished.set()
+
+    def _lost(self, exchange: Exchange) -> None:
+        """The connection is gone: note it, where it was the client that went."""
+        if not self._closing and not exchange.cut:
+            exchange.disconnected_at = asyncio.get_running_loop().time()
+            exchange.disconnected.set()
 
     async def _answer(self, request: web.Request, exchange: Exchange) -> web.StreamResponse:
         raw = await request.read()

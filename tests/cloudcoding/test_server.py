@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -155,6 +156,24 @@ async def test_failures_on_demand(session: aiohttp.ClientSession) -> None:
                 assert (response.status, response.headers["Retry-After"]) == (429, "3")
                 assert await response.json() == {"detail": "Too Many Requests"}
         assert (await ask(session, server, VALID))[0] == 200
+
+
+async def test_a_client_that_went_away_is_no_error_of_the_servers(
+    session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def stubborn(invocation: Invocation, stream: Stream) -> None:
+        """Notices only when it writes the end."""
+        del invocation
+        await stream.comment()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async with CloudCodingServer(stubborn, api_key=API_KEY) as server:
+        response = await session.post(server.url + "/invoke/stdout", json=VALID)
+        response.close()
+        await server.requests[0].finished.wait()
+        assert server.requests[0].disconnected.is_set()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_closing_the_server_ends_what_runs(session: aiohttp.ClientSession) -> None:
