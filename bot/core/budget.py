@@ -3,8 +3,9 @@
 Slack publishes a rate for each method and no burst, and may change both, so they are beliefs.
 
 - A refusal (HTTP 429) silences the bucket for ``Retry-After``; then one call flies alone, until one is let through.
-- The believed burst is halved. The rate is, too, at first. From the second refusal on Slack's own bucket is known to
-  have been empty at the one before, so that what it let through since then, by the time, is what it really grants.
+- The believed burst is halved. The rate is, too, at first, unless Slack has just let through more than that: what a
+  full burst doesn't explain, it granted. From the second refusal on Slack's own bucket is known to have been
+  empty at the one before, so that what it let through since then, by the time, is what it really grants.
   So a budget of two fifths is found with two refusals in half a minute, one of a tenth with three in a minute. Where
   the calls had come in a spurt, the burst is the likelier reason, and more of the rate is kept.
   That only holds where every token was needed meanwhile: what nobody asked for wasn't refused. And where nothing was
@@ -248,11 +249,15 @@ class Bucket:
         if 1 + 2 * self.rate * _SPURT < spurt < _MOST_OF_BURST * self.burst:
             return _RATE_KEPT_AFTER_SPURT
         if self._refused is None or self.level(now) > self.burst / 2:
-            return _UNKNOWN_RATE_KEPT
+            return min(_MOST_KEPT, max(_UNKNOWN_RATE_KEPT, self._proven(now) / self.rate))
         self._measured = True
         granted = len(self._passes) / min(_WINDOW, now - self._refused)
         least = _UNKNOWN_RATE_KEPT if self._burst_used(now) else _LEAST_KEPT
         return min(_MOST_KEPT, max(least, granted / self.rate))
+
+    def _proven(self, now: float) -> float:
+        """The rate that Slack must have granted of late: what a full burst doesn't explain."""
+        return (len(self._passes) - self.burst) / max(_SPURT, now - self._passes[0]) if self._passes else 0.0
 
     def _burst_used(self, now: float) -> bool:
         """Whether the refused call followed the one before faster than the rate, so that the burst may be to blame."""

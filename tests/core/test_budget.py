@@ -106,6 +106,24 @@ def test_one_refusal_that_says_nothing_of_the_budget_is_soon_forgotten() -> None
             bucket.passed(bucket.take(second), second)
 
 
+def test_what_was_granted_just_before_a_refusal_is_not_doubted() -> None:
+    bucket, slack = Bucket(DOCUMENTED, 0), Slack(Budget(50 / 60, 10), 10)
+    assert not spend_all(bucket, slack, 0, 44)
+    bucket.refused(bucket.take(46), retry_after=2, now=46)
+    assert bucket.rate >= 0.75 * DOCUMENTED.rate
+    assert not spend_all(bucket, slack, 48, 30)
+
+
+@pytest.mark.parametrize("after", [30, 60, 120])
+def test_a_budget_that_halves_is_found_although_more_was_granted_before(after: int) -> None:
+    bucket, slack = Bucket(DOCUMENTED, 0), Slack(Budget(50 / 60, 10), 10)
+    assert not spend_all(bucket, slack, 0, after)
+    slack.budget = Budget(25 / 60, 9.5)
+    refusals = spend_all(bucket, slack, after, 300)
+    assert max(sum(at <= other < at + 60 for other in refusals) for at in refusals) <= 3
+    assert 0.8 < bucket.rate * 60 / 25 < 1.35
+
+
 def test_refusals_that_told_nothing_are_forgiven_as_far_as_the_last_call_that_passed() -> None:
     bucket = Bucket(BUDGET, now=0)
     bucket.passed(bucket.take(0), 0)
