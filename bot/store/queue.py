@@ -27,7 +27,6 @@ class Standing:
     owner: str | None
     ready: bool
     note: str
-    held: bool
     behind: bool
     place: int
 
@@ -61,7 +60,6 @@ _LINE = (
         runs.c.owner,
         runs.c.ready,
         runs.c.note,
-        runs.c.held,
         AMONG_BUSY,
     )
     .where(runs.c.state == RunState.QUEUED)
@@ -144,12 +142,12 @@ class Queue:
         def find(connection: Connection) -> list[Standing]:
             counted: Counter[int | str] = Counter()
             found = []
-            for run, conversation, workspace, owner, ready, note, held, behind in connection.execute(_LINE):
+            for run, conversation, workspace, owner, ready, note, behind in connection.execute(_LINE):
                 waits = behind or conversation in busy
                 line = conversation if waits else workspace
                 counted[line] += 1
                 standing = Standing(
-                    run, conversation, workspace, owner, ready, note, held, bool(waits), counted[line]
+                    run, conversation, workspace, owner, ready, note, bool(waits), counted[line]
                 )
                 found.append(standing)
             return found

@@ -54,8 +54,8 @@ async def test_what_waits_is_held_and_keeps_nobody_else_waiting(me: Store) -> No
     assert await next_id(me) == [other.id]
     assert not await me.runs.start(first.id, "me", NOW)
     assert await me.dispatching.start_next(first.id, "me", NOW) is None
-    places = {one.run: (one.place, one.held) for one in await me.queue.standings()}
-    assert places == {first.id: (1, True), second.id: (2, True), other.id: (1, False)}
+    places = {one.run: one.place for one in await me.queue.standings()}
+    assert places == {first.id: 1, second.id: 2, other.id: 1}
     assert [await me.queue.place(run) for run in (first, second, other)] == [1, 2, 1]
     # Another death changes nothing of that.
     await me.workers.take_over("another", NOW + 1, "It died.", None, waits=WAITS)
