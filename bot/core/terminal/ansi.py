@@ -25,7 +25,7 @@ LONGEST_CHUNK = 65_536  # characters for ``Settler`` at once; no string is longe
 _IN_CSI = "\\x00-\\x17\\x19\\x1c-?\\x7f"
 _IN_STRING = "[^\\x07\\n\\x18\\x1a\\x1b]"
 _LARGEST_NUMBER = 9999
-_LONG = 13  # characters of a sequence that can't be told at a glance
+_MODES = "hl"  # the finals of sequences of which each number counts
 _MOST_NUMBERS = 30  # as in xterm; further ones are ignored
 
 _C1 = re.compile("[\x80-\x9f]")
@@ -54,7 +54,8 @@ _C0, _NOT_C0 = re.compile("[\\x00-\\x1f\\x7f]+"), re.compile("[^\\x00-\\x1f\\x7f
 _ERASE_RIGHT = "\x1b[K"
 _FORWARD = re.compile("\n[^\r\b]+")
 _EACH_CONTROL = re.compile(_CONTROL)
-_CSI = re.compile("\x1b\\[([<-?]?)([0-9:;]*)([ -/]*[@-~])")
+# Its private marker, the first numbers, further ones, intermediates and final; without what follows a number after a colon.
+_CSI = re.compile("\x1b\\[([<-?]?)([0-9]*)[0-9:]*(?:;([0-9]*)[0-9:]*)?((?:;[0-9:]*)*)([ -/]*[@-~])")
 
 
 Numbers = tuple[int, ...]
@@ -62,8 +63,8 @@ Command = tuple[str, Numbers]
 r"""What a control asks for: its name and its numbers.
 
 The name is a C0 control itself (``\n``), ``ESC`` and what follows it, or a CSI sequence's private marker,
-intermediates and final letter (``A``, ``?h``, ``!p``). The numbers are its parameters, missing ones as 0, and at
-least two.
+intermediates and final letter (``A``, ``?h``, ``!p``). The numbers are its parameters, missing ones as 0, at
+least two; of more only those of a mode matter.
 """
 
 _NONE = (0, 0)
@@ -73,7 +74,7 @@ def commands(controls: str) -> list[Command]:
     """What a match of ``CONTROLS`` means, in order, without what was broken off."""
     found: list[Command] = []
     for control in _EACH_CONTROL.findall(controls):
-        command = usual_command(control) or unusual_command(control)
+        command = csi_command(control)
         if command:
             found.append(command)
         elif control[1:2] != "[":
@@ -81,34 +82,21 @@ def commands(controls: str) -> list[Command]:
     return found
 
 
-def usual_command(control: str) -> Command | None:
-    """A CSI sequence with up to two numbers, as nearly all are."""
-    if control[1:2] != "[" or len(control) > _LONG or not "@" <= control[-1] <= "~":
-        return None
-    digits = control[2:-1]
-    if digits.isdigit():
-        number = int(digits)
-        return control[-1], (number if number < _LARGEST_NUMBER else _LARGEST_NUMBER, 0, 0)
-    first, _, second = digits.partition(";")
-    digits = first + second
-    if digits and not digits.isdigit():
-        return None
-    return control[-1], (_number(first), _number(second), 0)
-
-
-def _number(text: str) -> int:
-    number = int(text or 0)
-    return number if number < _LARGEST_NUMBER else _LARGEST_NUMBER
-
-
-def unusual_command(control: str) -> Command | None:
-    """Any CSI sequence without controls in its middle."""
+def csi_command(control: str) -> Command | None:
+    """A CSI sequence without controls in its middle; of its numbers the first two, and all of a mode's."""
     match = _CSI.fullmatch(control)
     if not match:
         return None
-    private, parameters, final = match.groups()
-    numbers = parameters.split(";", _MOST_NUMBERS)[:_MOST_NUMBERS]
-    return private + final, (*[_number(number.partition(":")[0]) for number in numbers], 0)
+    private, first, second, more, final = match.groups()
+    if more and final in _MODES:
+        parameters = control[2 + len(private) : -1].split(";", _MOST_NUMBERS)[:_MOST_NUMBERS]
+        return private + final, (*[_number(number.partition(":")[0]) for number in parameters], 0)
+    return private + final, (_number(first), _number(second), 0)
+
+
+def _number(text: str | None) -> int:
+    number = int(text) if text else 0
+    return number if number < _LARGEST_NUMBER else _LARGEST_NUMBER
 
 
 def in_seven_bits(text: str) -> str:

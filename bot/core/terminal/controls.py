@@ -9,7 +9,7 @@ their docstrings give the names that manuals use (ECMA-48, and DEC's for the VT 
 from collections.abc import Callable
 from types import MappingProxyType
 
-from bot.core.terminal.ansi import RESET, Numbers, commands, unusual_command, usual_command
+from bot.core.terminal.ansi import RESET, Numbers, commands, csi_command
 from bot.core.terminal.cells import WRAPPED, cut, rest
 from bot.core.terminal.screen import Screen
 
@@ -17,7 +17,11 @@ Action = Callable[[Screen, Numbers], None]
 
 _TAB = 8
 _MOST_REMEMBERED, _LONGEST_REMEMBERED = 12_000, 40  # a few megabytes at most
-_LARGE, _MOST_LARGE_REMEMBERED = (3, 4), 1_000  # digits
+_FEW_DIGITS = 4  # a number of so many isn't too large
+_USUAL, _MOST_UNUSUAL = (
+    8,
+    1_000,
+)  # characters; longer ones are so many that remembering them all takes longer than reading
 
 
 # --- moving the cursor
@@ -350,19 +354,15 @@ class _Programs(dict[str, Program]):
 
     def __missing__(self, controls: str) -> Program:
         digits = controls[2:-1]
-        if len(digits) in _LARGE and digits.isdigit():  # one sequence with a number
+        if digits.isdigit() and len(digits) <= _FEW_DIGITS:  # one sequence with a number
             act = _ACTIONS.get(controls[-1])
             steps: Program = [(act, (int(digits), 0, 0))] if act else []
-            if len(self) < _MOST_LARGE_REMEMBERED:  # remembering all takes longer than reading them again
-                self[controls] = steps
-            return steps
-        command = usual_command(controls) or unusual_command(controls)
-        if command:
+        elif command := csi_command(controls):
             act = _ACTIONS.get(command[0])
             steps = [(act, command[1])] if act else []
         else:
             steps = program(controls)
-        if len(controls) <= _LONGEST_REMEMBERED:
+        if len(controls) <= _USUAL or (len(self) < _MOST_UNUSUAL and len(controls) <= _LONGEST_REMEMBERED):
             if len(self) >= _MOST_REMEMBERED:
                 self.clear()
             self[controls] = steps
