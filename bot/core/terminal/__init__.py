@@ -2,7 +2,7 @@
 
 ::
 
-    chunks → ansi.Settler → runs and controls → controls.PROGRAMS → screen.Screen → page.Page → Tail
+    chunks → ansi.Settler → runs and controls → PROGRAMS → screen.Screen → page.Page → Tail
                                                                      text as cells.Cells
 
 Speed comes from doing nothing a character at a time: colours and titles are cut out by one substitution, what is
@@ -23,8 +23,8 @@ from bot.core.terminal.ansi import (
     without_idle_erasing,
 )
 from bot.core.terminal.cells import is_plain
-from bot.core.terminal.controls import PROGRAMS
 from bot.core.terminal.page import GAP
+from bot.core.terminal.programs import PROGRAMS
 from bot.core.terminal.screen import Screen
 
 _LONGEST_LINE = 400  # characters of one line among others

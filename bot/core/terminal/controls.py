@@ -6,22 +6,15 @@ their docstrings give the names that manuals use (ECMA-48, and DEC's for the VT 
 
 # ruff: noqa: FURB136, PLR1730  these run for every few bytes, and min() and max() take three times as long
 
-from collections.abc import Callable
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
 
-from bot.core.terminal.ansi import RESET, Numbers, commands, csi_command
+from bot.core.terminal.ansi import RESET, Numbers
 from bot.core.terminal.cells import WRAPPED, cut, rest
 from bot.core.terminal.screen import Screen
 
 Action = Callable[[Screen, Numbers], None]
 
 _TAB = 8
-_MOST_REMEMBERED, _LONGEST_REMEMBERED = 12_000, 40  # a few megabytes at most
-_FEW_DIGITS = 4  # a number of so many isn't too large
-_USUAL, _MOST_UNUSUAL = (
-    8,
-    1_000,
-)  # characters; longer ones are so many that remembering them all takes longer than reading
 
 
 # --- moving the cursor
@@ -295,78 +288,24 @@ _INSERT, _ORIGIN, _AUTOWRAP = 4, 6, 7
 _ALTERNATE_WITH_CURSOR = 1049
 _ALTERNATE = {47, 1047, _ALTERNATE_WITH_CURSOR}
 
-ACTIONS: MappingProxyType[str, Action] = MappingProxyType(
-    {
-        "\b": left, "\t": tab, "\n": line_feed, "\v": line_feed, "\f": line_feed, "\r": carriage_return,
-        "\x1b7": save_cursor, "\x1b8": restore_cursor, "\x1bD": index, "\x1bE": line_feed, "\x1bM": reverse_index,
-        RESET: reset, "!p": soft_reset,
-        "A": up, "B": down, "C": right, "D": left, "E": next_line, "F": previous_line, "G": to_column,
-        "H": to_position, "I": tab, "Z": tab_back, "`": to_column, "a": right, "d": to_row, "e": down, "f": to_position,
-        "s": save_cursor, "u": restore_cursor,
-        "J": erase_in_display, "K": erase_in_line, "?J": erase_in_display, "?K": erase_in_line, "X": erase_characters,
-        "@": insert_characters, "P": delete_characters, "L": insert_lines, "M": delete_lines,
-        "S": scroll_up, "T": scroll_down, "b": repeat,
-        "r": set_margins, "h": set_modes, "l": reset_modes, "?h": set_private_modes, "?l": reset_private_modes,
-    }
-)  # fmt: skip
+ACTIONS: Mapping[str, Action] = {
+    "\b": left, "\t": tab, "\n": line_feed, "\v": line_feed, "\f": line_feed, "\r": carriage_return,
+    "\x1b7": save_cursor, "\x1b8": restore_cursor, "\x1bD": index, "\x1bE": line_feed, "\x1bM": reverse_index,
+    RESET: reset, "!p": soft_reset,
+    "A": up, "B": down, "C": right, "D": left, "E": next_line, "F": previous_line, "G": to_column,
+    "H": to_position, "I": tab, "Z": tab_back, "`": to_column, "a": right, "d": to_row, "e": down, "f": to_position,
+    "s": save_cursor, "u": restore_cursor,
+    "J": erase_in_display, "K": erase_in_line, "?J": erase_in_display, "?K": erase_in_line, "X": erase_characters,
+    "@": insert_characters, "P": delete_characters, "L": insert_lines, "M": delete_lines,
+    "S": scroll_up, "T": scroll_down, "b": repeat,
+    "r": set_margins, "h": set_modes, "l": reset_modes, "?h": set_private_modes, "?l": reset_private_modes,
+}  # fmt: skip
 
-
-# Several in a row are one with the sum of their numbers.
-_ADDITIVE = frozenset(
+ADDITIVE = frozenset(
     {left, right, up, down, next_line, previous_line, tab, tab_back, index, line_feed, reverse_index}
     | {insert_characters, delete_characters, insert_lines, delete_lines, scroll_down}
 )
-# Of any other, a second one with the same numbers changes nothing.
-_CUMULATIVE = frozenset({scroll_up, repeat})
+"""Several in a row are one with the sum of their numbers."""
 
-Program = list[tuple[Action, Numbers]]
-
-
-def program(controls: str) -> Program:
-    """What to do for a match of ``CONTROLS`` in ``ansi``. Bells, charsets, queries and the like do nothing here."""
-    steps = [(ACTIONS[name], numbers) for name, numbers in commands(controls) if name in ACTIONS]
-    return steps if len(steps) < 2 else _joined(steps)  # noqa: PLR2004  only several can be joined
-
-
-def _joined(steps: Program) -> Program:
-    joined = steps[:1]
-    for step in steps[1:]:
-        act, numbers = step
-        last, before = joined[-1]
-        if act is last and act in _ADDITIVE:
-            joined[-1] = act, ((before[0] or 1) + (numbers[0] or 1), 0)
-        elif act is erase_in_line and numbers[0] in {0, 2} and _to_start(last, before):
-            joined[-1] = clear_line, numbers
-        elif step != joined[-1] or act in _CUMULATIVE:
-            joined.append(step)
-    return joined
-
-
-def _to_start(act: Action, numbers: Numbers) -> bool:
-    return act is carriage_return or (act is to_column and numbers[0] <= 1)
-
-
-_ACTIONS = dict(ACTIONS)  # through the proxy it takes three times as long
-
-
-class _Programs(dict[str, Program]):
-    """``program`` of all short matches, remembered within a bound."""
-
-    def __missing__(self, controls: str) -> Program:
-        digits = controls[2:-1]
-        if digits.isdigit() and len(digits) <= _FEW_DIGITS:  # one sequence with a number
-            act = _ACTIONS.get(controls[-1])
-            steps: Program = [(act, (int(digits), 0, 0))] if act else []
-        elif command := csi_command(controls):
-            act = _ACTIONS.get(command[0])
-            steps = [(act, command[1])] if act else []
-        else:
-            steps = program(controls)
-        if len(controls) <= _USUAL or (len(self) < _MOST_UNUSUAL and len(controls) <= _LONGEST_REMEMBERED):
-            if len(self) >= _MOST_REMEMBERED:
-                self.clear()
-            self[controls] = steps
-        return steps
-
-
-PROGRAMS = _Programs()
+CUMULATIVE = frozenset({scroll_up, repeat})
+"""Several in a row are no fewer; of any other, a second one with the same numbers changes nothing."""
