@@ -171,6 +171,10 @@ class EventStream:
         return events
 
 
+async def _at_once() -> None:
+    """Nothing stands against it."""
+
+
 class CloudCoding:
     """The service at ``url``. The session is the caller's; its own timeouts don't apply here."""
 
@@ -204,14 +208,17 @@ class CloudCoding:
         self._github_url = github_url
 
     @asynccontextmanager
-    async def invoke(self, request: InvokeRequest) -> AsyncIterator[EventStream]:
+    async def invoke(
+        self, request: InvokeRequest, cleared: Callable[[], Awaitable[None]] = _at_once
+    ) -> AsyncIterator[EventStream]:
         """Start ``request`` and give its stream; leaving the context, or being cancelled, closes the connection at once.
 
+        Before each attempt it waits until that is ``cleared``: whether it may be sent can change while it pauses.
         Raises :class:`UpstreamRefused`, :class:`UpstreamBusy` (nothing was started, also after all tries), or
         :class:`UpstreamCut` where the request was sent and no headers came in time: it may be running, and is not sent
         again.
         """
-        response = await self._open(json.dumps(request.body(self._github_url)).encode())
+        response = await self._open(json.dumps(request.body(self._github_url)).encode(), cleared)
         stream = EventStream(response, self._timeouts.idle, self._meter)
         try:
             yield stream
@@ -219,12 +226,13 @@ class CloudCoding:
             stream.close()
             response.close()  # not release(): that would first read what is left
 
-    async def _open(self, content: bytes) -> aiohttp.ClientResponse:
+    async def _open(self, content: bytes, cleared: Callable[[], Awaitable[None]]) -> aiohttp.ClientResponse:
         """A response whose stream has begun, after as many attempts as the retry policy allows."""
         policy = self._retry
         began = self._clock.monotonic()
         tries = 0
         while True:
+            await cleared()
             try:
                 return await self._attempt(content)
             except _BusyError as busy:

@@ -237,11 +237,8 @@ class Execution:
             request = await upstream_request(shop.store, shop.messenger, self.run, shop.github_token)
         except StoreUnavailable:
             return Ending(RunState.FAILED, words.store_away())
-        # Where it was frozen since the run was started: who has lost it must not send it.
-        while not shop.editor.permitted():  # noqa: ASYNC110  hardly ever more than once
-            await asyncio.sleep(MOMENT)
         try:
-            async with shop.upstream.invoke(request) as batches:
+            async with shop.upstream.invoke(request, self._certain) as batches:
                 async for events in batches:
                     for event in events:
                         for slice_ in _slices(event):
@@ -256,6 +253,11 @@ class Execution:
             log.warning("upstream.cut", reason=error.reason)
             return Ending(RunState.INTERRUPTED, words.cut(self._live.elapsed))
         return Ending(None)
+
+    async def _certain(self) -> None:
+        """Wait until the run is known to be this process's: who has lost it, while frozen perhaps, must not send it."""
+        while not self._shop.editor.permitted():  # noqa: ASYNC110  hardly ever more than once
+            await asyncio.sleep(MOMENT)
 
     async def _take_in(self, event: Event) -> None:
         live = self._live

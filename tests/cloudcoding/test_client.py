@@ -126,6 +126,20 @@ async def test_what_is_sent(connect: Connect) -> None:
     assert exchange.status == 200
 
 
+async def test_each_attempt_waits_until_it_is_cleared(connect: Connect) -> None:
+    asked = []
+
+    async with cloud(script(Out("at last"))) as server:
+
+        async def cleared() -> None:
+            asked.append(len(server.requests))
+
+        server.fail_next(503, times=2)
+        async with connect(server).invoke(REQUEST, cleared) as stream:
+            assert [event async for batch in stream for event in batch] == [Stdout(None, "at last")]
+    assert asked == [0, 1, 2]
+
+
 @pytest.mark.parametrize("framing", Framing)
 async def test_a_parallel_run_in_each_framing(connect: Connect, framing: Framing) -> None:
     request = InvokeRequest("acme/api", "t", parallel_tasks=(TaskPrompt("a", "A"), TaskPrompt("b", "B")))

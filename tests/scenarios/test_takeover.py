@@ -301,6 +301,24 @@ async def test_who_lost_a_run_lets_go_of_its_stream_and_says_nothing_more(tmp_pa
             assert len(on.database.rows("SELECT id FROM workers")) == 2
 
 
+async def test_who_lost_a_run_while_the_service_was_busy_does_not_try_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        it = on.it
+        it.cloud.fail_next(503, retry_after=1)
+        async with it.running(), another_process(on) as other:
+            await it.code("go")
+            await on.until(lambda: it.cloud.requests)
+            await on.until(lambda: on.column("status_ts")[0])
+            (owner,) = on.column("owner")
+            assert await other.workers.take_over(owner, it.time.clock.wall(), "It died.", None)
+            with on.database.locked():  # so that it can't learn of that
+                it.time.ahead += 16  # as if it had been frozen for so long
+                await asyncio.sleep(1.5)  # longer than the service asked for
+            await on.until(lambda: len(on.database.rows("SELECT id FROM workers")) == 2)  # it lives again
+            assert len(it.cloud.requests) == 1
+            assert on.column("state") == ["interrupted"]
+
+
 async def test_who_was_frozen_and_lost_nothing_goes_on(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         it = on.it
