@@ -127,9 +127,10 @@ def to_position(screen: Screen, numbers: Numbers) -> None:
 
 def tab(screen: Screen, numbers: Numbers) -> None:
     """HT, CHT: to the next multiple of eight. A pending wrap stays."""
-    if screen.x < screen.columns:
-        x = (screen.x // _TAB + (numbers[0] or 1)) * _TAB
-        screen.x = x if x < screen.columns else screen.columns - 1
+    x, columns = screen.x, screen.columns
+    if x < columns:
+        x = (x // _TAB + (numbers[0] or 1)) * _TAB
+        screen.x = x if x < columns else columns - 1
 
 
 def tab_back(screen: Screen, numbers: Numbers) -> None:

@@ -12,10 +12,11 @@ from bot.core.terminal.controls import (
     to_column,
 )
 
-_MOST_REMEMBERED, _LONGEST_REMEMBERED = 12_000, 40  # a few megabytes at most
 _FEW_DIGITS = 4  # a number of so many isn't too large
-# Sequences longer than this many characters are so many that remembering them all takes longer than reading them again.
-_USUAL, _MOST_UNUSUAL = 8, 1_000
+# Characters of a sequence with one number, and with others, as they usually are, and of several controls.
+_ONE, _ANY, _SEVERAL = 5, 9, 40
+# Longer ones are remembered while there is room, and never make room: they are too many to come again. A few megabytes.
+_MOST_REMEMBERED, _MOST_UNUSUAL = 12_000, 10_000
 
 Program = list[tuple[Action, Numbers]]
 
@@ -49,7 +50,9 @@ class _Programs(dict[str, Program]):
 
     def __missing__(self, controls: str) -> Program:
         digits = controls[2:-1]
+        usual = _ANY
         if digits.isdigit() and len(digits) <= _FEW_DIGITS:  # one sequence with a number
+            usual = _ONE
             act = ACTIONS.get(controls[-1])
             steps: Program = [(act, (int(digits), 0, 0))] if act else []
         elif command := csi_command(controls):
@@ -57,7 +60,8 @@ class _Programs(dict[str, Program]):
             steps = [(act, command[1])] if act else []
         else:
             steps = program(controls)
-        if len(controls) <= _USUAL or (len(self) < _MOST_UNUSUAL and len(controls) <= _LONGEST_REMEMBERED):
+            usual = _SEVERAL
+        if len(controls) <= (_SEVERAL if len(self) < _MOST_UNUSUAL else usual):
             if len(self) >= _MOST_REMEMBERED:
                 self.clear()
             self[controls] = steps

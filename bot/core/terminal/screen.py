@@ -12,6 +12,7 @@ HISTORY = 100  # rows kept of those that scrolled out: more than a message can s
 
 
 _BLANK = [""]
+_MANY = 2_000  # rows
 
 
 class Screen:
@@ -242,6 +243,8 @@ class Screen:
         else:
             end = len(self._lines) - self.rows + bottom + 1
             self._lines[end:end] = _BLANK * count
+        if len(self._lines) > _MANY:  # a list that grows on and on is copied again and again
+            self.page.tidy()
 
     def delete_rows(self, first: int, count: int) -> None:
         """Delete rows; those below, up to the bottom margin, move up, and blank ones come in."""
