@@ -43,8 +43,15 @@ async def begun(bots: World, prompt: str, number: int = 0, channel: str = "#team
     bots.serve(Out(f"{prompt}: at work\n"), Wait(asyncio.Event()))
     await bots.code(prompt, channel=channel)
     root = await bots.root(number, channel)
-    await bots.says(root, "at work", channel=channel)
+    await printed(bots, root, f"{prompt}: at work", channel)
     return root
+
+
+async def printed(bots: World, root: Message, line: str, channel: str = "#team") -> None:
+    """Wait until a task's output is seen; which of its two messages has it first is a matter of the edits there are."""
+    await bots.slack.wait_for(
+        lambda: any(line in bots.slack.visible(shown) for shown in [root, *bots.thread(root, channel)])
+    )
 
 
 async def test_one_takes_the_other_executes(bots: World, schema: Schema) -> None:
@@ -162,7 +169,7 @@ async def test_workspaces_limit_over_all_processes(bots: World) -> None:
         await asyncio.sleep(1.5)  # longer than any process takes to look by itself
         assert len(bots.cloud.requests) == 2
         await bots.slack.press("ann", roots[0], "Stop")
-        await bots.says(third, "third at work")
+        await printed(bots, third, "third at work")
 
 
 async def test_a_deploy_with_overlap_loses_nothing(bots: World) -> None:
@@ -171,7 +178,7 @@ async def test_a_deploy_with_overlap_loses_nothing(bots: World) -> None:
         bots.serve(Out("old at work\n"), Wait(go_on), Say("The old one is done."))
         await bots.code("old")
         first = await bots.root(0)
-        await bots.says(first, "old at work")
+        await printed(bots, first, "old at work")
         bots.serve(Say("The new one is done."))
         await bots.code("new")
         second = await bots.root(1)
