@@ -108,6 +108,7 @@ def floods() -> dict[str, str]:
         ),
         "strings without an end": "\x1b]8;;" + "x" * MEGABYTE,
         "sequences without an end": "\x1b[" + "1;" * 127,
+        "long numbers": ("\x1b[" + "1" * 120 + ";" + "2" * 120 + "A") * 2 + "x",
         "any place": mixed(lambda: f"\x1b[{number(1, 41)};{number(1, 101)}Hx"),
         "any sequence": mixed(lambda: f"x\x1b[{number(10_000)}{chosen.choice(finals)}"),
         "any control": mixed(lambda: chosen.choice("xyz\b\t\n\r\v")),

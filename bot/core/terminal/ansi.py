@@ -55,7 +55,8 @@ _ERASE_RIGHT = "\x1b[K"
 _FORWARD = re.compile("\n[^\r\b]+")
 _EACH_CONTROL = re.compile(_CONTROL)
 # Its private marker, the first numbers, further ones, intermediates and final; without what follows a number after a colon.
-_CSI = re.compile("\x1b\\[([<-?]?)([0-9]*)[0-9:]*(?:;([0-9]*)[0-9:]*)?((?:;[0-9:]*)*)([ -/]*[@-~])")
+# Nothing is given back once it matched: digits could be divided in too many ways before it is seen that there is no end.
+_CSI = re.compile("\x1b\\[([<-?]?+)([0-9]*+)[0-9:]*+(?:;([0-9]*+)[0-9:]*+)?+((?:;[0-9:]*+)*+)([ -/]*+[@-~])")
 
 
 Numbers = tuple[int, ...]
