@@ -97,6 +97,7 @@ def floods() -> dict[str, str]:
         "alternate screens": "\x1b[?1049hx\x1b[?1049l",
         "a character, backspace": "x\b",
         "a character, tab": "x\t",
+        "a character, tab, no autowrap": "\x1b[?7l" + "x\t" * 20_000,
         "a character, reverse index": "x\x8d",
         "marks at the line's start": "\r\u0301",
         "marks and wide characters": mixed(
@@ -110,6 +111,7 @@ def floods() -> dict[str, str]:
         "sequences without an end": "\x1b[" + "1;" * 127,
         "long numbers": ("\x1b[" + "1" * 120 + ";" + "2" * 120 + "A") * 2 + "x",
         "any place": mixed(lambda: f"\x1b[{number(1, 41)};{number(1, 101)}Hx"),
+        "any number with a colon": mixed(lambda: f"x\x1b[{number(100)}:{number(100)}{chosen.choice(finals)}"),
         "any sequence": mixed(lambda: f"x\x1b[{number(10_000)}{chosen.choice(finals)}"),
         "any control": mixed(lambda: chosen.choice("xyz\b\t\n\r\v")),
         "any bytes": bytes(number(256) for _ in range(200_000)).decode(errors="replace"),

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.core.terminal.ansi import (
-    CONTROLS,
     ESC,
     LONGEST_CHUNK,
     RESET,
     Settler,
     in_seven_bits,
+    split,
     without_idle_erasing,
 )
 from bot.core.terminal.cells import is_plain
@@ -135,12 +135,15 @@ class Terminal:
 
     def _carry_out(self, settled: str, put: Callable[[str], None]) -> None:
         screen = self._screen
-        parts = CONTROLS.split(settled)
+        parts = split(settled)
         for run, controls in zip(parts[::2], parts[1::2], strict=False):
             if run:
                 put(run)
-            for act, numbers in PROGRAMS[controls]:
-                act(screen, numbers)
+            act, numbers, more = PROGRAMS[controls]
+            act(screen, numbers)
+            if more:
+                for act, numbers in more:
+                    act(screen, numbers)
         if parts[-1]:
             put(parts[-1])
 

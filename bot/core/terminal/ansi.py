@@ -36,10 +36,10 @@ _EATEN_STRING_END = "\x07\x18\x1a"  # the others also mean something of their ow
 _SEQUENCE = f"(?:\\[[{_IN_CSI}]{{0,255}}[@-~]?|[ -/]{{0,255}}[0-~]?)"
 _CONTROL = f"(?:\x1b{_SEQUENCE}|[\\x00-\\x1a\\x1c-\\x1f\\x7f])"
 
-# Starts with a plain character set, so that the regex engine skips runs fast. Of few controls, since what a
+# Both start with a plain character set, so that the regex engine skips runs fast. Of few controls, since what a
 # match means is remembered.
-CONTROLS = re.compile(f"([\\x00-\\x1f\\x7f](?:(?<=\x1b){_SEQUENCE}|){_CONTROL}{{0,3}}+)")
-"""Splits what ``Settler`` gives into run, controls, run, controls, …, run."""
+_CONTROLS = re.compile(f"([\\x00-\\x1f\\x7f](?:(?<=\x1b){_SEQUENCE}|){_CONTROL}{{0,3}}+)")
+_C0_CONTROLS = re.compile("([\\x00-\\x1f\\x7f]{1,4}+)")  # the same where there is no ESC
 
 _UNFINISHED = re.compile(f"\x1b(?:\\[[{_IN_CSI}]{{0,255}}|[ -/]{{0,255}})\\Z")
 _UNFINISHED_STRING = re.compile(f"\x1b[\\]PX^_]{_IN_STRING}{{0,{LONGEST_CHUNK}}}\\Z")
@@ -59,6 +59,11 @@ _EACH_CONTROL = re.compile(_CONTROL)
 _CSI = re.compile("\x1b\\[([<-?]?+)([0-9]*+)[0-9:]*+(?:;([0-9]*+)[0-9:]*+)?+((?:;[0-9:]*+)*+)([ -/]*+[@-~])")
 
 
+def split(settled: str) -> list[str]:
+    """What ``Settler`` gives as run, controls, run, controls, …, run."""
+    return (_CONTROLS if ESC in settled else _C0_CONTROLS).split(settled)
+
+
 Numbers = tuple[int, ...]
 Command = tuple[str, Numbers]
 r"""What a control asks for: its name and its numbers.
@@ -72,7 +77,7 @@ _NONE = (0, 0)
 
 
 def commands(controls: str) -> list[Command]:
-    """What a match of ``CONTROLS`` means, in order, without what was broken off."""
+    """What the controls between two runs mean, in order, without what was broken off."""
     found: list[Command] = []
     for control in _EACH_CONTROL.findall(controls):
         command = csi_command(control)
@@ -136,7 +141,7 @@ class Settler:
         self._string_room: int | None = None  # within a string: how much longer it may get
 
     def settle(self, chunk: str) -> str:
-        """The text that can be carried out now: runs and whole controls, to be split by ``CONTROLS``."""
+        """The text that can be carried out now: runs and whole controls, for ``split``."""
         if self._string_room is not None:
             chunk = self._after_string(chunk, self._string_room)
         text = self._held + chunk

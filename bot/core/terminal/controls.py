@@ -4,7 +4,7 @@ Actions take the control's numbers (0: not given; at least two), most look at th
 their docstrings give the names that manuals use (ECMA-48, and DEC's for the VT series).
 """
 
-# ruff: noqa: FURB136, PLR1730  these run for every few bytes, and min() and max() take three times as long
+# ruff: noqa: FURB136  these run for every few bytes, and min() and max() take three times as long
 
 from collections.abc import Callable, Mapping
 
@@ -179,11 +179,7 @@ def erase_in_display(screen: Screen, numbers: Numbers) -> None:
 
 def erase_characters(screen: Screen, numbers: Numbers) -> None:
     """ECH: blanks from the cursor on; nothing moves."""
-    row, x = screen.row, screen.x
-    end = x + (numbers[0] or 1)
-    if end > screen.columns:
-        end = screen.columns
-    screen.row = cut(row, x) + " " * (end - x) + rest(row, end)
+    screen.erase(numbers[0] or 1)
 
 
 def insert_characters(screen: Screen, numbers: Numbers) -> None:

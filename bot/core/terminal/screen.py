@@ -26,6 +26,7 @@ class Screen:
     def __init__(self, columns: int, rows: int) -> None:
         self.columns, self.rows = columns, rows
         self._cells = Cells()
+        self._blanks = [" " * count for count in range(columns + 1)]
         self.reset()
 
     def reset(self) -> None:
@@ -95,10 +96,10 @@ class Screen:
         x = self.x
         end = x + len(cells)
         if end > self.columns:
-            self._put_over(cells)
-            return
-        if self.insert:
-            self._put_fitting(cells)
+            if self.autowrap:
+                self._put_over(cells)
+            else:
+                self._put_clipped(cells)
             return
         lines, at = self._lines, self.y - self.rows
         row = lines[at]
@@ -106,7 +107,9 @@ class Screen:
         if size == x:
             lines[at] = row + cells
         elif size < x:
-            lines[at] = row.ljust(x) + cells if row else cells.rjust(end)
+            lines[at] = f"{row}{self._blanks[x - size]}{cells}"
+        elif self.insert:
+            self._insert(cells, x)
         elif size <= end and not x:
             lines[at] = cells
         elif row.isascii() or (row[x] != PAD and row[end : end + 1] != PAD):
@@ -117,9 +120,6 @@ class Screen:
 
     def _put_over(self, run: str) -> None:
         """The same where the run doesn't fit into the row."""
-        if not self.autowrap:
-            self._put_clipped(run)
-            return
         lines, columns, x, size, scrolls = self._lines, self.columns, self.x, len(run), self.scrolls
         start, end = 0, columns - x
         while end < size:
@@ -142,7 +142,19 @@ class Screen:
 
     def _put_clipped(self, run: str) -> None:
         """Without autowrap what comes after the last column is written over it."""
-        room = self.columns - self.x
+        lines, at, columns = self._lines, self.y - self.rows, self.columns
+        row, x = lines[at], self.x
+        last = columns - (2 if run[-1] == PAD else 1)
+        if PAD not in run[: last - columns]:  # the last character stands at the edge, whatever comes between
+            self.x = columns
+            if x >= last and len(row) == columns and row[last] != PAD:
+                lines[at] = row[:last] + run[last - columns :]
+            else:
+                kept = x if x < last else last
+                after = "" if self.insert else row[columns:]
+                lines[at] = cut(row, kept) + run[: last - kept] + run[last - columns :] + after
+            return
+        room = columns - self.x
         if run[room : room + 1] == PAD:
             room -= 1
         if room > 0:
@@ -153,19 +165,17 @@ class Screen:
         wide = over.rfind(PAD)
         for cell in (over[wide - 1 : wide + 1] if wide > 0 else "", over[wide + 1 :][-1:]):
             if cell:
-                self.x = min(self.x, self.columns - len(cell))
+                self.x = min(self.x, columns - len(cell))
                 self._put_fitting(cell)
 
     def _put_fitting(self, cells: str) -> None:
         lines, at, x = self._lines, self.y - self.rows, self.x
-        row = lines[at]
         self.x = end = x + len(cells)
-        if not self.insert:
+        if self.insert:
+            self._insert(cells, x)
+        else:
+            row = lines[at]
             lines[at] = cut(row, x) + cells + rest(row, end) if row else cells.rjust(end)
-            return
-        row = row.removesuffix(WRAPPED)
-        row = cut(row, x) + cells + rest(row, x)
-        lines[at] = row if len(row) <= self.columns else cut(row, self.columns)
 
     def erase_right(self) -> None:
         """Erase the cursor's row from the cursor on."""
@@ -174,25 +184,41 @@ class Screen:
         if x < len(row):
             lines[at] = cut(row, x) if x else ""
 
-    def insert_blanks(self, count: int) -> None:
-        """Blanks at the cursor; what stands there moves right, and out at the edge."""
+    def erase(self, count: int) -> None:
+        """Blanks over what stands from the cursor on; nothing moves."""
         lines, at, x, columns = self._lines, self.y - self.rows, self.x, self.columns
+        row, end = lines[at], x + count
+        if end > columns:
+            end = columns
+        if x < len(row) and row[x] != PAD and row[end : end + 1] != PAD:
+            lines[at] = f"{row[:x]}{self._blanks[end - x]}{row[end:]}"
+        elif x == columns or x < len(row):
+            lines[at] = cut(row, x) + self._blanks[end - x] + rest(row, end)
+
+    def insert_blanks(self, count: int) -> None:
+        """Blanks at the cursor."""
+        self._insert(self._blanks[count] if count < self.columns else self._blanks[-1], self.x)
+
+    def _insert(self, cells: str, x: int) -> None:
+        """What stands from column ``x`` on moves right, and out at the edge."""
+        lines, at, end = self._lines, self.y - self.rows, self.columns - len(cells)
         row = lines[at]
-        if count > columns:
-            count = columns
-        if row.isascii() and x <= len(row) <= columns:
-            lines[at] = (row[:x] + " " * count + row[x:])[:columns]
-            return
-        row = row.removesuffix(WRAPPED)
-        row = cut(row, x) + " " * count + rest(row, x)
-        lines[at] = row if len(row) <= columns else cut(row, columns)
+        if x < len(row) and x <= end and row[x] != PAD and row[end : end + 1] != PAD:
+            lines[at] = f"{row[:x]}{cells}{row[x:end]}"
+        else:
+            row = row.removesuffix(WRAPPED)
+            row = cut(row, x) + cells + rest(row, x)
+            lines[at] = row if len(row) <= self.columns else cut(row, self.columns)
 
     def repeat(self, count: int) -> None:
         """Write the character before the cursor again; at most a row of it, so that a few bytes can't become megabytes."""
-        x, row = self.x, self._lines[self.y - self.rows]
-        cell = row[-1] if 0 < x == len(row) < self.columns and row.isascii() else self._before()[1]
+        columns = self.columns
+        if self.x == columns and not self.autowrap:  # over itself
+            return
+        cell = self._before()[1]
         if cell:
-            self.put(cell * (count if count < self.columns else self.columns))
+            most = columns // len(cell)
+            self.put(cell * (count if count < most else most))
 
     def _mark(self, marks: str) -> None:
         """Put zero-width characters onto the character before the cursor."""
@@ -203,12 +229,16 @@ class Screen:
 
     def _before(self) -> tuple[int, str]:
         """The column and the cells of the character before the cursor; no cells at the row's start."""
-        end = self.x
+        end, row = self.x, self._lines[self.y - self.rows]
         if not end:
             return 0, ""
-        row = self.row.removesuffix(WRAPPED)
-        x = end - 2 if row[end - 1 : end] == PAD else end - 1
-        return x, row[x : x + 2] if row[x + 1 : x + 2] == PAD else row[x:end] or " "
+        if end <= len(row):
+            cell = row[end - 1]
+            if cell == PAD:
+                return end - 2, row[end - 2 : end]
+            if cell != WRAPPED:
+                return end - 1, row[end - 1 : end + 1] if row[end : end + 1] == PAD else cell
+        return end - 1, " "
 
     # --- scrolling
 
