@@ -7,7 +7,9 @@ Slack publishes a rate for each method and no burst, and may change both, so the
   full burst doesn't explain, it granted. From the second refusal on Slack's own bucket is known to have been
   empty at the one before, so that what it let through since then, by the time, is what it really grants.
   So a budget of two fifths is found with two refusals in half a minute, one of a tenth with three in a minute. Where
-  the calls had come in a spurt, the burst is the likelier reason, and more of the rate is kept.
+  the calls had come in a spurt, the burst is the likelier reason, and more of the rate is kept. The burst is less than
+  what was let through beyond the rate, and one: that finds a burst of one at once. From the third refusal in a minute
+  on less is kept of either, since so few calls tell little.
   That only holds where every token was needed meanwhile: what nobody asked for wasn't refused. And where nothing was
   let through at all, Slack's silence just lasts longer than it said.
 - Where budgets that have nothing to do with one another are refused at a time, none of them is to blame: what that was
@@ -19,7 +21,7 @@ Slack publishes a rate for each method and no burst, and may change both, so the
   well while every token was needed: whether there is more can't be known without a refusal where there isn't. Each
   one there is followed by twice the patience.
 - Calls follow one another, so that of many that are refused only one has to be told: each waits for the answer of
-  the one before, though not for long, since a slow Slack must not cost any tokens.
+  the one before, though not for longer than tokens take to come, since a slow Slack must not cost any.
 """
 
 from collections import deque
@@ -34,6 +36,7 @@ _UNKNOWN_RATE_KEPT = 0.5  # of the believed rate, while nothing is known
 _RATE_KEPT_AFTER_SPURT = 0.75
 _MOST_OF_BURST = 0.8  # is let through: then it wasn't the burst that was too large
 _LEAST_KEPT, _MOST_KEPT = 0.3, 0.9  # of the believed rate, when something is
+_THIRD, _KEPT_FROM_THIRD = 3, 0.7  # lesson in the window; of the rate that it tells
 _PACED = 0.8  # of the time between two calls, at the believed rate
 _WINDOW = 60.0  # seconds back from a refusal that tell of the rate
 _SPURT = 5.0  # seconds; more than twice the calls that the rate gives for them are a spurt
@@ -47,7 +50,7 @@ _CAUTION = 20.0  # seconds after a silence in which nothing is regained
 _SHORT_CAUTION = 10.0  # the same where no rate is known
 _PATIENCE = 900.0  # seconds in which every token was needed and no call refused, before trying for more
 _SHORTEST_SILENCE = 1.0  # seconds: Slack counts Retry-After in whole ones, so 0 would only mean "very soon"
-_LONGEST_TURN = 0.25  # seconds for which a call waits for the answer of the one before
+_LONGEST_TURN = 1.0  # seconds for which a call waits for the answer of the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class _Known:
     too_fast: float
     refused: float | None
     patience: float
+    lessons: tuple[float, ...]
 
 
 class Bucket:
@@ -90,6 +94,7 @@ class Bucket:
         self._patience = _PATIENCE
         self._too_fast = nominal.rate  # the believed rate that was refused last
         self._refused: float | None = None  # when the last lesson was
+        self._lessons: tuple[float, ...] = ()  # when those in the window were
         self._measured = False  # whether it told what Slack grants
         self._before: _Known | None = None  # the silence that lasts, if one does
         self._passes: deque[float] = deque()  # when calls were let through, since then and in the window
@@ -172,6 +177,7 @@ class Bucket:
             return
         was = self._before
         self._too_fast, self._refused, self._patience = was.too_fast, was.refused, was.patience
+        self._lessons = was.lessons
         self._measured = False
         kept = _KEPT_FORGIVEN
         self._believe(Budget(was.believed.rate * kept, was.believed.burst * kept), now)
@@ -231,13 +237,19 @@ class Bucket:
         return _REGAINED_OF_LOST * (self._too_fast / self._believed.rate - 1)
 
     def _learn(self, now: float) -> None:
-        self._before = _Known(self._believed, self._too_fast, self._refused, self._patience)
+        self._before = _Known(self._believed, self._too_fast, self._refused, self._patience, self._lessons)
         kept = self._rate_kept(now)
         if self._believed.rate > self.nominal.rate:  # it was worth a try
             self._patience *= 2
             kept = max(kept, self.nominal.rate / self._believed.rate)
+        self._lessons = (*[time for time in self._lessons if time > now - _WINDOW], now)
+        if len(self._lessons) >= _THIRD:
+            kept *= _KEPT_FROM_THIRD
         self._too_fast = self._believed.rate
-        self._believe(self._scaled(kept, _BURST_KEPT), now)
+        learned = self._scaled(kept, _BURST_KEPT)
+        if self._burst_used(now):
+            learned = Budget(learned.rate, min(learned.burst, self._burst_told(learned.rate, now)))
+        self._believe(learned, now)
         self._refused, self._strained = now, 0.0
         self._passes.clear()
 
@@ -262,6 +274,11 @@ class Bucket:
     def _burst_used(self, now: float) -> bool:
         """Whether the refused call followed the one before faster than the rate, so that the burst may be to blame."""
         return bool(self._passes) and now - self._passes[-1] < _PACED / self.rate
+
+    def _burst_told(self, rate: float, now: float) -> float:
+        """What Slack's burst is less than, after a refusal: one more than it let through beyond the rate."""
+        passes = enumerate(reversed(self._passes), start=1)
+        return 1 + max((count - rate * (now - time) for count, time in passes), default=0.0)
 
     def _forget_passes(self, now: float) -> None:
         while self._passes and self._passes[0] < now - _WINDOW:

@@ -208,6 +208,27 @@ def test_a_spurt_teaches_about_the_burst() -> None:
     assert bucket.rate == pytest.approx(0.6)
 
 
+def test_a_refusal_of_the_second_call_in_a_row_tells_that_there_is_no_burst() -> None:
+    bucket, slack = Bucket(DOCUMENTED, 0), Slack(Budget(DOCUMENTED.rate, 1), 1)
+    (refusal,) = spend_all(bucket, slack, 0, 1)
+    assert refusal < 0.1
+    assert 1 <= bucket.burst < 2.1
+    calm = [at for begin in range(10, 130, 5) for at in spend_all(bucket, slack, begin, 0.1)]
+    assert len(calm) <= 2, "what is saved while nothing is to be sent isn't spent at once"
+
+
+def test_the_third_refusal_in_a_minute_keeps_less_than_what_was_granted() -> None:
+    bucket = Bucket(DOCUMENTED, 0)
+    kept = []
+    for begin in (0, 10, 20):
+        before = bucket.rate
+        for at in range(begin, begin + 8, 2):
+            bucket.passed(bucket.take(at), at)
+        bucket.refused(bucket.take(begin + 9), 1, begin + 9)
+        kept.append(bucket.rate / before)
+    assert kept[2] == pytest.approx(0.7 * 0.9), kept
+
+
 def test_a_documented_budget_is_not_exceeded_for_a_quarter_of_an_hour_and_a_larger_one_found_slowly() -> None:
     for real, refused in ((50, 0), (100, 0)):
         bucket, slack = Bucket(DOCUMENTED, 0), Slack(Budget(real / 60, 10), 10)
