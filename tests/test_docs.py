@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot import __version__, words
+from bot import __version__
 from bot.__main__ import main
 from bot.core import options, quoting, tasks
 from bot.core.command import StopReply, UsageError, WholeTextCommand, Word, parse, parse_reply
@@ -24,6 +24,7 @@ from bot.runs.ports import Reaction
 from bot.settings import Settings, load
 from bot.simulator.agent.faults import fault_in
 from bot.store.output import OutputWriter
+from bot.words import labels, replies
 from tests.support.cloudcoding import Say
 from tests.support.world import world
 
@@ -33,7 +34,7 @@ ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 EXAMPLE = ROOT / ".env.example"
 NONE = "\u2013"  # how a table says that there is no default
 VARIABLES = {name.upper(): field.default for name, field in Settings.model_fields.items()}
-HELP_TEXTS = [words.help_text(None), words.help_text("acme/api", readme="https://example.com/readme")]
+HELP_TEXTS = [replies.help_text(None), replies.help_text("acme/api", readme="https://example.com/readme")]
 
 
 def section(title: str, document: str = README) -> str:
@@ -167,14 +168,14 @@ def test_the_options_table_has_every_option_and_every_model() -> None:
 
 def test_the_commands_table_has_every_whole_text_command() -> None:
     examples = [span for row in table("What to write", "command") for span in code(row[0])]
-    commands = [parse(example.removeprefix(words.COMMAND)) for example in examples]
+    commands = [parse(example.removeprefix(labels.COMMAND)) for example in examples]
     assert all(isinstance(command, WholeTextCommand) for command in commands)
     assert {command.word for command in commands if isinstance(command, WholeTextCommand)} == set(Word)
 
 
 async def test_the_commands_that_are_not_offered_are_those_that_the_readme_says(tmp_path: Path) -> None:
     (row,) = (row for row in table("What to write", "command") if "doesn't offer" in row[1])
-    named = {span.removeprefix(words.COMMAND).strip() for span in code(row[0])}
+    named = {span.removeprefix(labels.COMMAND).strip() for span in code(row[0])}
     async with world(tmp_path) as bot, bot.running():
 
         def answers() -> list[str]:
@@ -244,8 +245,8 @@ async def test_the_metrics_are_those_that_are_shown(tmp_path: Path) -> None:
 
 def test_the_states_are_the_bots() -> None:
     rows = table("What messages show", "state")
-    assert first_code(rows) == [words.state_word(state) for state in RunState]
-    assert words.state_word(RunState.QUEUED, 3) in code(rows[0][1])
+    assert first_code(rows) == [labels.state_word(state) for state in RunState]
+    assert labels.state_word(RunState.QUEUED, 3) in code(rows[0][1])
 
 
 def test_the_reactions_are_the_bots() -> None:
@@ -253,8 +254,8 @@ def test_the_reactions_are_the_bots() -> None:
 
 
 def test_the_buttons_are_the_bots() -> None:
-    assert {words.STOP, words.RETRY, words.RETRY_FAILED} <= set(code(section("What messages show")))
-    assert {words.SEND_NOW, words.DROP, words.RERUN} <= set(code(section("In a run's thread")))
+    assert {labels.STOP, labels.RETRY, labels.RETRY_FAILED} <= set(code(section("What messages show")))
+    assert {labels.SEND_NOW, labels.DROP, labels.RERUN} <= set(code(section("In a run's thread")))
 
 
 # Commands of the shell

@@ -13,10 +13,10 @@ from unittest.mock import MagicMock
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import words
 from bot.slack.deliveries import BotIdentity, Ignored
 from bot.slack.listeners import shortcuts
 from bot.slack.payloads import parse_event
+from bot.words import labels
 from tests.support.cloudcoding import Out, Say
 from tests.support.plain_yaml import read
 from tests.support.world import world
@@ -154,7 +154,7 @@ def test_exactly_the_scopes_that_are_used_are_asked_for() -> None:
 
 
 def test_the_slash_command_is_the_one_that_the_bot_speaks_of() -> None:
-    assert [command["command"] for command in MANIFEST["features"]["slash_commands"]] == [words.COMMAND]
+    assert [command["command"] for command in MANIFEST["features"]["slash_commands"]] == [labels.COMMAND]
     assert MANIFEST["features"]["bot_user"]["display_name"] == "Code"
 
 

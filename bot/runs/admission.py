@@ -12,7 +12,6 @@ from itertools import chain, repeat
 
 import structlog
 
-from bot import words
 from bot.clock import Clock
 from bot.core.access import Denied, Exceeded, Limits, Policy, Usage
 from bot.core.redact import Secrets
@@ -27,6 +26,7 @@ from bot.runs.reactions import Reactions
 from bot.runs.supervisor import Supervisor
 from bot.store.records import Run
 from bot.store.store import Store
+from bot.words import refusals
 
 log = structlog.get_logger("bot.admission")
 
@@ -81,17 +81,17 @@ class Admission:
         try:
             person = await self.messenger.person(audience.workspace, audience.user)
         except (SlackLimited, SlackUnavailable):
-            return Refused(words.unknown_person())
+            return Refused(refusals.unknown_person())
         except SlackError as error:
             log.warning("access.unknown_person", error=str(error))
-            return Refused(words.unknown_person())
+            return Refused(refusals.unknown_person())
         if audience.is_stranger:
             person = replace(person, is_stranger=True)
         denied = self.policy.denies(person, audience.channel, repo)
         if denied is None:
             return None
         log.info("access.denied", reason=denied.value, user=audience.user)
-        return Refused(words.denied(denied, repo), denied)
+        return Refused(refusals.denied(denied, repo), denied)
 
     async def refuse(self, audience: Audience, refused: Refused, *, addressed: bool) -> None:
         """Tell someone why they may not. Who isn't speaking to the bot is told once in a thread; bots are never told."""
@@ -108,7 +108,7 @@ class Admission:
         """The sentence that says so, where the run's requester has begun as many as one may."""
         usage = await self.store.runs.usage(replace(run, seq=LAST), self.clock.wall() - DAY)
         exceeded = self.limits.exceeded(Usage(day=usage.day))
-        return words.limited(*exceeded) if exceeded is not None else None
+        return refusals.limited(*exceeded) if exceeded is not None else None
 
     async def admit(self, run: Run, audience: Audience, *, addressed: bool = True) -> None:
         """Check, show, and hand to the queue; a run that may not be or can't be shown is dropped.
@@ -129,24 +129,28 @@ class Admission:
     async def _admit(self, run: Run, audience: Audience, *, addressed: bool) -> None:
         refused = await self.refused(audience, run.invocation.options.repo)
         if refused is not None:
-            text = words.with_request(refused.text, self._asked(run))
+            text = refusals.with_request(refused.text, self._asked(run))
             if await self._drop(run, text):
                 await self.refuse(audience, replace(refused, text=text), addressed=addressed)
             return
         exceeded = await self._exceeded(run)
         if exceeded is not None:
             log.info("access.limited", limit=exceeded[0].value, user=run.requester)
-            await self._refuse(run, audience, words.with_request(words.limited(*exceeded), self._asked(run)))
+            await self._refuse(
+                run, audience, refusals.with_request(refusals.limited(*exceeded), self._asked(run))
+            )
             return
         try:
             await self._show(run)
         except ChannelClosed as error:
             log.info("admission.channel_closed", code=error.code)
-            await self._refuse(run, audience, words.channel_closed(error.code, run.channel, self._asked(run)))
+            await self._refuse(
+                run, audience, refusals.channel_closed(error.code, run.channel, self._asked(run))
+            )
             return
         except SlackError as error:
             log.error("admission.not_shown", error=str(error))
-            await self._refuse(run, audience, words.cannot_post(self._asked(run)))
+            await self._refuse(run, audience, refusals.cannot_post(self._asked(run)))
             return
         self.home.changed(run.workspace, run.requester)
         self.queue.wake()

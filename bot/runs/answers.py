@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 
-from bot import words
 from bot.clock import Clock
 from bot.core.command import UsageError, parse, parse_reply
 from bot.core.slacktext import plain
@@ -19,6 +18,7 @@ from bot.runs.ports import Notice
 from bot.runs.queue import Queue
 from bot.runs.supervisor import Supervisor
 from bot.store.store import Store
+from bot.words import refusals, replies
 
 log = structlog.get_logger("bot.intake")
 
@@ -69,7 +69,7 @@ class Answers:
         """What ``start`` does, to be awaited."""
         if self.queue.draining:
             work.close()
-            self.say(request, words.draining(self.typed(request)))
+            self.say(request, refusals.draining(self.typed(request)))
         else:
             await self._told(request, work)
 
@@ -88,18 +88,18 @@ class Answers:
         log.warning("intake.store_unavailable", error=str(error))
         told = self.typed(request)
         if self.queue.draining:
-            self.say(request, words.draining(told))
+            self.say(request, refusals.draining(told))
         else:
-            self.say(request, words.store_unavailable(told) if told.strip() else words.press_failed())
+            self.say(request, refusals.store_unavailable(told) if told.strip() else replies.press_failed())
 
     def failed(self, request: Request, error: Exception) -> None:
         """Something went wrong: the request's author hears that it did, and where nobody foresaw it, the log has it."""
         if isinstance(error, QueueFull):
             log.info("intake.queue_full", workspace=request.audience.workspace)
-            self.say(request, words.queue_full(self.typed(request)))
+            self.say(request, refusals.queue_full(self.typed(request)))
             return
         log.error("intake.failed", exc_info=error)
-        self.say(request, words.unexpected(self.typed(request)))
+        self.say(request, refusals.unexpected(self.typed(request)))
 
     async def if_allowed(self, request: Request, work: Work) -> None:
         """Do ``work`` for people who may work here; others are told so."""
@@ -138,7 +138,7 @@ class Answers:
         """
         safe = escape(self.typed(request))
         parsed = parse(safe) if names is None else parse_reply(safe, names)
-        return parsed.message if isinstance(parsed, UsageError) else words.unreadable()
+        return parsed.message if isinstance(parsed, UsageError) else refusals.unreadable()
 
     def typed(self, request: Request) -> str:
         """What someone wrote, as it may be given back to them."""

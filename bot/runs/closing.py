@@ -10,7 +10,6 @@ from functools import partial
 
 import structlog
 
-from bot import words
 from bot.core.markdown import harmless, split
 from bot.core.redact import Secrets
 from bot.core.run import RunState
@@ -25,6 +24,7 @@ from bot.runs.live import LiveRun
 from bot.runs.ports import Messenger
 from bot.store.records import Outcome, Run
 from bot.store.store import Store
+from bot.words import notes
 
 log = structlog.get_logger("bot.run")
 
@@ -125,7 +125,7 @@ class Closing:
         answers = [part for text in texts for part in split(harmless(text), ANSWER_CHARS)]
         parts += [partial(self._send, to, f"answer:{n}", AnswerFrame(part)) for n, part in enumerate(answers)]
         if report.outcome.push:
-            parts.append(partial(self._send, to, "push", NoteFrame(words.pushed(report.outcome.push))))
+            parts.append(partial(self._send, to, "push", NoteFrame(notes.pushed(report.outcome.push))))
         if report.elapsed > NOTIFY_AFTER and report.state is not RunState.STOPPED:
             parts.append(partial(self._mention, to, report))
         return parts
@@ -148,7 +148,7 @@ class Closing:
         run = to.run
         if await self._mention_wanted(run):
             repo = self._secrets.redact(run.invocation.options.repo or "")
-            note = words.finished(run.requester, repo, report.state, report.elapsed)
+            note = notes.finished(run.requester, repo, report.state, report.elapsed)
             await self._send(to, "mention", NoteFrame(note))
 
     async def _mention_wanted(self, run: Run) -> bool:
@@ -171,9 +171,9 @@ class Closing:
         part = f"log:{output.task}"
         attached = await self._guard(part, lambda: self._share(to, output))
         if not attached:
-            await self._send(to, part, NoteFrame(words.log_not_attached(output.name)))
+            await self._send(to, part, NoteFrame(notes.log_not_attached(output.name)))
         elif await self._is_incomplete(output):
-            await self._send(to, part, NoteFrame(words.output_dropped(output.name)))
+            await self._send(to, part, NoteFrame(notes.output_dropped(output.name)))
 
     async def _is_incomplete(self, output: Log) -> bool:
         try:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bot import words
 from bot.clock import Clock
 from bot.core.access import Denied
 from bot.core.command import WholeTextCommand, Word
@@ -17,6 +16,7 @@ from bot.runs.summary import Summaries
 from bot.runs.supervisor import Supervisor
 from bot.store.records import NewRun, Run
 from bot.store.store import Store
+from bot.words import notes, replies
 
 LISTED = 20  # runs that `status` shows; more would not fit on a phone
 
@@ -39,14 +39,14 @@ class Commands:
         """Do what a whole-text command asks, and answer."""
         match command:
             case WholeTextCommand(Word.HELP):
-                await self._tell(audience, words.help_text(await self._repo(audience), readme=self.readme))
+                await self._tell(audience, replies.help_text(await self._repo(audience), readme=self.readme))
             case WholeTextCommand(Word.STATUS):
                 await self.admission.tell(audience, await self._status(audience))
             case WholeTextCommand(Word.STOP, None):
                 await self._stop_own(audience)
             case WholeTextCommand(Word.STOP, run_id):
                 if await self.stop(run_id or "", audience):
-                    await self._tell(audience, words.stopping(run_id or ""))
+                    await self._tell(audience, replies.stopping(run_id or ""))
             case WholeTextCommand(Word.RETRY, run_id):
                 await self.retry(run_id or "", audience, only_failed=False)
             case WholeTextCommand(Word.REPO, repo):
@@ -54,7 +54,7 @@ class Commands:
             case WholeTextCommand(Word.SETTINGS):
                 await self._settings(audience)
             case _:
-                await self._tell(audience, words.not_offered(command.word.value))
+                await self._tell(audience, replies.not_offered(command.word.value))
 
     async def _tell(self, audience: Audience, text: str) -> None:
         await self.admission.tell(audience, Notice(text))
@@ -64,7 +64,7 @@ class Commands:
 
     async def _channel_repo(self, repo: str | None, audience: Audience) -> None:
         if repo is None:
-            await self._tell(audience, words.repo_is(await self._repo(audience)))
+            await self._tell(audience, replies.repo_is(await self._repo(audience)))
             return
         new = None if repo == "none" else repo
         refusal = await self.admission.refusal(audience, new)
@@ -73,11 +73,11 @@ class Commands:
             return
         now = self.clock.wall()
         await self.store.channels.set_repo(audience.workspace, audience.channel, new, audience.user, now)
-        await self._tell(audience, words.repo_set(new) if new else words.repo_cleared())
+        await self._tell(audience, replies.repo_set(new) if new else replies.repo_cleared())
 
     async def _settings(self, audience: Audience) -> None:
         mine = await self.store.users.settings(audience.workspace, audience.user)
-        text = words.settings(
+        text = replies.settings(
             mine.options.repo, mine.options.branch, mine.options.model, self.default_repo, mine.notify
         )
         await self.admission.tell(audience, Notice(text, edit_settings=True))
@@ -85,7 +85,7 @@ class Commands:
     async def _status(self, audience: Audience) -> Notice:
         runs = await self.store.queue.unended(audience.workspace)
         if not runs:
-            return Notice(words.status([]))
+            return Notice(replies.status([]))
         # A private channel's runs are nobody's business elsewhere: only counted, unless asked from there. To guests
         # and strangers any other channel is a private one.
         refused = await self.admission.refused(audience, None)
@@ -98,12 +98,12 @@ class Commands:
             rows = [await self._row(run, audience) for run in listed]
         running = sum(run.state is RunState.RUNNING for run in runs)
         if len(rows) < len(runs):
-            rows.append(NoticeRow(words.more_runs(len(runs) - len(rows))))
-        return Notice(words.load(running, len(runs) - running), rows=tuple(rows))
+            rows.append(NoticeRow(replies.more_runs(len(runs) - len(rows))))
+        return Notice(replies.load(running, len(runs) - running), rows=tuple(rows))
 
     async def _row(self, run: Run, audience: Audience) -> NoticeRow:
         may_stop = await self._refusal(run, audience) is None
-        return NoticeRow(words.status([await self.summaries.of(run)]), stop=run.id if may_stop else None)
+        return NoticeRow(replies.status([await self.summaries.of(run)]), stop=run.id if may_stop else None)
 
     async def _stop_own(self, audience: Audience) -> None:
         """`stop` without a name: the asker's own run here, if there is just one."""
@@ -111,11 +111,11 @@ class Commands:
         own = [run for run in runs if run.channel == audience.channel and run.requester == audience.user]
         if len(own) == 1:
             if await self.stop(own[0].id, audience):
-                await self._tell(audience, words.stopping(own[0].id))
+                await self._tell(audience, replies.stopping(own[0].id))
         elif own:
-            await self._tell(audience, words.stop_which([await self.summaries.of(run) for run in own]))
+            await self._tell(audience, replies.stop_which([await self.summaries.of(run) for run in own]))
         else:
-            await self._tell(audience, words.nothing_running())
+            await self._tell(audience, replies.nothing_running())
 
     async def stop(self, run_id: str, audience: Audience) -> bool:
         """Stop a run; whoever can't is told why. The run's own message says who stopped it."""
@@ -128,13 +128,13 @@ class Commands:
         """Stop a run, or say in a sentence why it can't be; the audience needs no channel."""
         run = await self.store.runs.find(audience.workspace, run_id.lower())
         if run is None:
-            return words.run_not_found(run_id)
+            return replies.run_not_found(run_id)
         refusal = await self._refusal(run, audience)
         if refusal is not None or await self.queue.stop(run, audience.user):
             return refusal
         run = await self.store.runs.get(run.id) or run
         # Where it hasn't ended, somebody was quicker, and it is being stopped.
-        return words.stale_button(run.state) if run.state.ended else None
+        return replies.stale_button(run.state) if run.state.ended else None
 
     async def stop_task(self, run_and_task: str, audience: Audience) -> None:
         """Stop one task of a parallel run: ``RUN/TASK``, as its button says it."""
@@ -145,7 +145,7 @@ class Commands:
         if not await self.queue.stop_task(run, int(task), audience.user):
             run = await self.store.runs.get(run.id) or run
             await self._tell(
-                audience, words.stale_button(run.state) if run.state.ended else words.task_over()
+                audience, replies.stale_button(run.state) if run.state.ended else notes.task_over()
             )
 
     async def drop(self, run_id: str, audience: Audience) -> None:
@@ -153,7 +153,7 @@ class Commands:
         run = await self._find(run_id, audience)
         if run is None or await self._may_not(run, audience):
             return
-        if not await self.queue.drop(run, words.dropped_by(audience.user)):
+        if not await self.queue.drop(run, notes.dropped_by(audience.user)):
             await self._waits_no_more(run, audience)
 
     async def send_now(self, run_id: str, audience: Audience) -> None:
@@ -165,20 +165,20 @@ class Commands:
             case Sent.TOO_LATE:
                 await self._waits_no_more(run, audience)
             case Sent.ENDING:
-                await self._tell(audience, words.sent_first_after_end())
+                await self._tell(audience, replies.sent_first_after_end())
             case Sent.STARTING | Sent.NO_ROOM as sent:
-                await self._tell(audience, words.sent_first(free=sent is Sent.STARTING))
+                await self._tell(audience, replies.sent_first(free=sent is Sent.STARTING))
             case Sent.STOPPED:
                 pass
 
     async def _waits_no_more(self, run: Run, audience: Audience) -> None:
         run = await self.store.runs.get(run.id) or run
-        await self._tell(audience, words.reply_started(run.state))
+        await self._tell(audience, replies.reply_started(run.state))
 
     async def _find(self, run_id: str, audience: Audience) -> Run | None:
         run = await self.store.runs.find(audience.workspace, run_id.lower())
         if run is None:
-            await self._tell(audience, words.run_not_found(run_id))
+            await self._tell(audience, replies.run_not_found(run_id))
         return run
 
     async def _may_not(self, run: Run, audience: Audience) -> bool:
@@ -200,18 +200,18 @@ class Commands:
         newest = await self.store.runs.newest_attempt(run.conversation, run.turn) or run
         overtaken = newest.id != run.id and newest.started_at is not None
         if not newest.state.ended or overtaken:
-            await self._tell(audience, words.stale_button(newest.state))
+            await self._tell(audience, replies.stale_button(newest.state))
             return
         invocation = await self._failed_tasks(run) if only_failed else run.invocation
         if invocation is None:
-            await self._tell(audience, words.nothing_failed())
+            await self._tell(audience, replies.nothing_failed())
             return
         again = self._again(run, invocation, newest.attempt + 1, audience)
         claim = f"retry:{newest.id}"
         take = partial(self.store.runs.take, again, claim)
         taken = await self.lookout.take(audience, claim, take, pressed=True)
         if taken is None:
-            await self._tell(audience, words.retried())
+            await self._tell(audience, replies.retried())
             return
         self.supervisor.start(f"admit {taken.id}", self.admission.admit(taken, audience))
 

@@ -12,7 +12,6 @@ from functools import partial
 
 import structlog
 
-from bot import words
 from bot.core.command import (
     Aside,
     EmptyRequest,
@@ -34,6 +33,7 @@ from bot.runs.ports import Messenger, Notice
 from bot.runs.queue import Queue
 from bot.store.records import NewRun, Run
 from bot.store.store import Store
+from bot.words import notes, refusals, replies
 
 log = structlog.get_logger("bot.edits")
 
@@ -83,7 +83,7 @@ class Edits:
         async with asyncio.timeout(EVENT_WAIT):
             run = await self._asked_for(request)
             if run is not None and run.state is RunState.QUEUED:
-                await self.queue.drop(run, words.taken_back())
+                await self.queue.drop(run, notes.taken_back())
 
     async def _asked_for(self, request: Request) -> Run | None:
         audience = request.audience
@@ -123,16 +123,16 @@ class Edits:
             case _Changed():
                 await self._rewrite(run, asked)
             case UsageError():
-                self.answers.say(request, words.not_changed(await self._complaint(request, run)))
+                self.answers.say(request, refusals.not_changed(await self._complaint(request, run)))
             case Aside() | StopReply() | EmptyRequest():
-                await self.queue.drop(run, words.taken_back())
+                await self.queue.drop(run, notes.taken_back())
             case _:
                 pass  # a command is only obeyed when it is sent
 
     async def _move(self, request: Request, run: Run, changed: _Changed) -> None:
         refusal = await self.admission.refusal(request.audience, changed.invocation.options.repo)
         if refusal is not None:
-            self.answers.say(request, words.not_changed(refusal))
+            self.answers.say(request, refusals.not_changed(refusal))
             return
         await self._rewrite(run, changed)
 
@@ -146,17 +146,17 @@ class Edits:
     # --- while it runs
 
     async def _offer(self, request: Request, run: Run, asked: _Changed | ReplyCommand) -> None:
-        notice = Notice(words.edit_goes_on())
+        notice = Notice(refusals.edit_goes_on())
         match asked:
             case _Changed():
                 if not asked.differs(run):
                     return
                 refusal = await self.admission.refusal(request.audience, asked.invocation.options.repo)
-                notice = Notice(words.rerun_offer(run.id), rerun=run.id)
+                notice = Notice(refusals.rerun_offer(run.id), rerun=run.id)
                 if refusal is not None:
-                    notice = Notice(words.edit_mistake(refusal))
+                    notice = Notice(refusals.edit_mistake(refusal))
             case UsageError():
-                notice = Notice(words.edit_mistake(await self._complaint(request, run)))
+                notice = Notice(refusals.edit_mistake(await self._complaint(request, run)))
         await self.admission.tell(request.audience, notice)
 
     async def rerun(self, run_id: str, audience: Audience) -> None:
@@ -166,7 +166,7 @@ class Edits:
         """
         offered = await self.store.runs.find(audience.workspace, run_id)
         if offered is None or offered.request_ts is None:
-            await self._tell(audience, words.run_not_found(run_id))
+            await self._tell(audience, replies.run_not_found(run_id))
             return
         where = replace(audience, channel=offered.channel)
         newest = (
@@ -177,10 +177,10 @@ class Edits:
             text = await self.messenger.text(_message_of(offered), offered.request_ts)
         except SlackError as error:
             log.warning("edits.message_not_read", run=run_id, error=str(error))
-            await self._tell(audience, words.message_unread())
+            await self._tell(audience, refusals.message_unread())
             return
         if text is None:
-            await self._tell(audience, words.message_gone())
+            await self._tell(audience, refusals.message_gone())
             return
         request = Request(where, "", self.unaddressed(text), ts=offered.request_ts)
         asked = await self._read(request.text, newest)
@@ -188,9 +188,9 @@ class Edits:
             case _Changed():
                 await self._start_anew(request, newest, asked)
             case UsageError():
-                await self._tell(audience, words.edit_mistake(await self._complaint(request, newest)))
+                await self._tell(audience, refusals.edit_mistake(await self._complaint(request, newest)))
             case _:
-                await self._tell(audience, words.edit_goes_on())
+                await self._tell(audience, refusals.edit_goes_on())
 
     async def _start_anew(self, request: Request, newest: Run, changed: _Changed) -> None:
         audience = request.audience
@@ -201,20 +201,20 @@ class Edits:
             return
         waits = newest.state is RunState.QUEUED
         if not changed.differs(newest) or (waits and await self._rewrite(newest, changed)):
-            await self._settle(audience, words.already_asked(newest.id))
+            await self._settle(audience, refusals.already_asked(newest.id))
             return
         # The claim is that of a retry: of one attempt there is one next, however it is asked for.
         claim = f"retry:{newest.id}"
         take = partial(self.store.runs.take, _again(newest, changed, audience), claim)
         taken = await self.lookout.take(audience, claim, take, pressed=True)
         if taken is None:
-            await self._settle(audience, words.already_asked(newest.id))
+            await self._settle(audience, refusals.already_asked(newest.id))
             return
         log.info("edits.rerun", run=taken.id, instead_of=newest.id)
-        await self._settle(audience, words.rerunning(newest.id, taken.id))
+        await self._settle(audience, refusals.rerunning(newest.id, taken.id))
         if not newest.state.ended:
             await self.store.runs.put_first(taken.id, "")
-            await self.queue.give_way(newest, words.stopped_for_change(audience.user))
+            await self.queue.give_way(newest, notes.stopped_for_change(audience.user))
         await self.admission.admit(taken, audience)
 
     async def _tell(self, audience: Audience, text: str) -> None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot import words
 from bot.core.run import RunState
 from bot.errors import StoreUnavailable
 from bot.runs.runner import Execution, Workshop
 from bot.store.dispatching import Started
 from bot.store.records import Run
+from bot.words import notes
 
 log = structlog.get_logger("bot.queue")
 
@@ -192,7 +192,7 @@ class Floor:
             await asyncio.wait(tasks, timeout=grace)
         left = list(self._active.values())
         for active in left:
-            active.execution.break_off(RunState.INTERRUPTED, words.shut_down())
+            active.execution.break_off(RunState.INTERRUPTED, notes.shut_down())
         if left:
             log.warning("queue.interrupted", runs=len(left))
             await asyncio.wait({active.task for active in left}, timeout=WRAP_UP)

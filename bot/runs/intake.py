@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 
-from bot import words
 from bot.clock import Clock
 from bot.core.command import (
     EmptyRequest,
@@ -35,6 +34,7 @@ from bot.runs.queue import Queue
 from bot.runs.supervisor import Supervisor
 from bot.store.records import Conversation, NewRun, Run, UserSettings
 from bot.store.store import Store
+from bot.words import notes, refusals, replies
 
 log = structlog.get_logger("bot.intake")
 
@@ -83,10 +83,10 @@ class Intake:
         to go with the acknowledgement, which is the last word of a process that is sure to arrive.
         """
         if self.queue.draining:
-            return Notice(words.draining(self.answers.typed(request)))
+            return Notice(refusals.draining(self.answers.typed(request)))
         work = self.supervisor.start("command", self.answers.guarded(request, self._begin_or_answer(request)))
         await asyncio.wait({work}, timeout=ACK_WAIT)
-        return None if work.done() else Notice(words.not_stored_yet(self.answers.typed(request)))
+        return None if work.done() else Notice(refusals.not_stored_yet(self.answers.typed(request)))
 
     async def form(self, request: Request, invocation: Invocation) -> None:
         """A submitted form: a command whose text has been read already.
@@ -98,7 +98,7 @@ class Intake:
         )
         await asyncio.wait({work}, timeout=ACK_WAIT)
         if not work.done():
-            self.answers.say(request, words.not_stored_yet(self.answers.typed(request)))
+            self.answers.say(request, refusals.not_stored_yet(self.answers.typed(request)))
 
     async def message(self, request: Request) -> None:
         """A message. Returns once it is stored; raises StoreUnavailable or TimeoutError so that Slack delivers it again.
@@ -131,7 +131,7 @@ class Intake:
                 lost = await self.store.claims.claim(request.claim, self.clock.wall())
             except StoreUnavailable:
                 if not told:
-                    self.answers.say(request, words.not_stored_yet(self.answers.typed(request)))
+                    self.answers.say(request, refusals.not_stored_yet(self.answers.typed(request)))
                 told = True
                 await asyncio.sleep(AGAIN)
             else:
@@ -186,7 +186,7 @@ class Intake:
             case UsageError():
                 await self.answers.say_once(request, self.answers.complaint(request))
             case EmptyRequest():
-                await self.answers.say_once(request, words.empty_request(), open_form=True)
+                await self.answers.say_once(request, refusals.empty_request(), open_form=True)
 
     async def _command(self, request: Request, command: WholeTextCommand) -> None:
         await self._once(request, partial(self.commands.carry_out, command, request.audience))
@@ -219,7 +219,7 @@ class Intake:
         try:
             await self._take(request, partial(self.store.runs.take_as_set, where, made, request.claim))
         except _NoRepository:
-            await self.answers.say_once(request, words.no_repository(), open_form=True)
+            await self.answers.say_once(request, refusals.no_repository(), open_form=True)
 
     async def _reply(self, request: Request, conversation: Conversation) -> None:
         """A message in one of the bot's threads."""
@@ -243,7 +243,7 @@ class Intake:
                 complaint = Notice(self.answers.complaint(request, names))
                 await self._answered(request, partial(self.admission.tell, request.audience, complaint))
             case EmptyRequest() if request.addressed:
-                await self.answers.say_once(request, words.empty_request(), open_form=True)
+                await self.answers.say_once(request, refusals.empty_request(), open_form=True)
 
     async def _answered(self, request: Request, work: Work) -> None:
         """An answer in a thread. People among themselves get it only where they may work with the bot at all."""
@@ -295,12 +295,12 @@ class Intake:
         waiting = await self.store.runs.waiting_in(conversation.id)
         running = await self.store.runs.running_in(conversation.id)
         for run in waiting:
-            await self.queue.drop(run, words.dropped(by))
+            await self.queue.drop(run, notes.dropped(by))
         if running is not None:
             await self.queue.stop(running, by)
         elif not waiting:
-            self.answers.say(request, words.nothing_running())
+            self.answers.say(request, replies.nothing_running())
 
     async def _mute(self, request: Request, conversation: Conversation, *, muted: bool) -> None:
         await self.store.conversations.set_muted(conversation.id, muted)
-        self.answers.say(request, words.muted() if muted else words.unmuted())
+        self.answers.say(request, replies.muted() if muted else replies.unmuted())

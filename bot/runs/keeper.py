@@ -6,7 +6,6 @@ from contextlib import suppress
 
 import structlog
 
-from bot import words
 from bot.clock import Clock
 from bot.core.lease import DEAD, Lease
 from bot.errors import StoreUnavailable
@@ -15,6 +14,7 @@ from bot.runs.editor import Editor
 from bot.runs.floor import Floor
 from bot.runs.recovery import Recovery
 from bot.store.store import Store
+from bot.words import notes
 
 log = structlog.get_logger("bot.keeper")
 
@@ -145,7 +145,7 @@ class Keeper:
     async def _take_over(self, dead: str | None, silent: float | None) -> None:
         store = self._store
         taken = await store.workers.take_over(
-            dead, self._clock.wall(), words.process_died(), silent, waits=words.held()
+            dead, self._clock.wall(), notes.process_died(), silent, waits=notes.held()
         )
         if dead is not None:
             log.warning("keeper.taken_over", dead=dead, runs=len(taken))

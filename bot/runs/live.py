@@ -15,7 +15,7 @@ from bot.model import Link
 from bot.runs.board import redacted, shown_options
 from bot.runs.frames import RunFrame, TaskFrame, TaskLine
 from bot.store.records import Run, Task, TaskEnd
-from bot.words import task_failed
+from bot.words.notes import task_failed
 
 ROWS = 30
 CHARS = 2_500

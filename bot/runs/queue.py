@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 
-from bot import words
 from bot.core.run import RunState
 from bot.errors import SlackError, StoreUnavailable
 from bot.runs.bus import Bus
@@ -18,6 +17,7 @@ from bot.runs.floor import WRAP_UP, Floor
 from bot.runs.places import Places
 from bot.runs.runner import STORE_RETRY, Workshop, until_stored
 from bot.store.records import Run
+from bot.words import notes
 
 log = structlog.get_logger("bot.queue")
 
@@ -91,7 +91,7 @@ class Queue:
 
     async def send_now(self, run: Run, by: str) -> Sent:
         """Put a waiting reply first in its conversation, and stop what runs there; nothing else is stopped."""
-        put = await self._shop.store.runs.put_first(run.id, words.put_first_by(by))
+        put = await self._shop.store.runs.put_first(run.id, notes.put_first_by(by))
         if put is None:
             return Sent.TOO_LATE
         self._places.wake(hurry=True)
@@ -100,13 +100,13 @@ class Queue:
             ending = run.conversation in self._floor.busy
             free = self._floor.room > 0 or not self._floor.works
             return Sent.ENDING if ending else Sent.STARTING if free else Sent.NO_ROOM
-        note = words.stopped_for_reply(by)
+        note = notes.stopped_for_reply(by)
         stopped = await self._break_off(put.running, note, for_reply=True)
         return Sent.STOPPED if stopped else Sent.ENDING
 
     async def stop(self, run: Run, by: str) -> bool:
         """Stop a run, whether it waits or is going on; false where it had already ended."""
-        return await self._break_off(run, words.stopped_by(by))
+        return await self._break_off(run, notes.stopped_by(by))
 
     async def give_way(self, run: Run, note: str) -> None:
         """Stop a run for another one, and return when it isn't going on any more."""

@@ -12,7 +12,6 @@ from functools import partial
 
 import structlog
 
-from bot import words
 from bot.clock import Clock
 from bot.cloudcoding.client import CloudCoding
 from bot.cloudcoding.events import Event, Failure, Stdout
@@ -34,6 +33,7 @@ from bot.runs.supervisor import Supervisor
 from bot.runs.turns import EVENT, SHARE, Turns
 from bot.store.records import Run, Task
 from bot.store.store import Store
+from bot.words import notes
 
 log = structlog.get_logger("bot.run")
 
@@ -141,13 +141,13 @@ class Execution:
 
     def stop_task(self, task_id: int, by: str) -> bool:
         """Stop one task of several; false where it has ended. With the last one the stream ends too."""
-        if not self._live.stop_task(task_id, words.task_stopped_by(by)):
+        if not self._live.stop_task(task_id, notes.task_stopped_by(by)):
             return False
         self._messages[task_id].touch(Priority.FIRST)
         if self._status is not None:
             self._status.touch()
         if self._live.deserted:
-            self.break_off(RunState.STOPPED, words.stopped_by(by))
+            self.break_off(RunState.STOPPED, notes.stopped_by(by))
         return True
 
     async def carry_out(self) -> None:
@@ -228,7 +228,7 @@ class Execution:
             return self._broken_off
         if self._streaming.cancelled() or self._streaming.exception() is not None:
             # Logged by the supervisor; whatever it was, the request may have been carried out.
-            return Ending(RunState.INTERRUPTED, words.cut(self._live.elapsed))
+            return Ending(RunState.INTERRUPTED, notes.cut(self._live.elapsed))
         return self._streaming.result()
 
     async def _stream(self) -> Ending:
@@ -236,7 +236,7 @@ class Execution:
         try:
             request = await upstream_request(shop.store, shop.messenger, self.run, shop.github_token)
         except StoreUnavailable:
-            return Ending(RunState.FAILED, words.store_away())
+            return Ending(RunState.FAILED, notes.store_away())
         try:
             async with shop.upstream.invoke(request, self._certain) as batches:
                 async for events in batches:
@@ -246,12 +246,12 @@ class Execution:
                             await self._take_in(slice_)
                     await shop.store.output.room()
         except UpstreamRefused as error:
-            return Ending(RunState.FAILED, words.refused(error.reason, shop.secrets.redact(error.detail)))
+            return Ending(RunState.FAILED, notes.refused(error.reason, shop.secrets.redact(error.detail)))
         except UpstreamBusy as error:
-            return Ending(RunState.FAILED, words.busy(error.status))
+            return Ending(RunState.FAILED, notes.busy(error.status))
         except UpstreamCut as error:
             log.warning("upstream.cut", reason=error.reason)
-            return Ending(RunState.INTERRUPTED, words.cut(self._live.elapsed))
+            return Ending(RunState.INTERRUPTED, notes.cut(self._live.elapsed))
         return Ending(None)
 
     async def _certain(self) -> None:
@@ -296,7 +296,7 @@ class Execution:
 
     def _failure_note(self) -> str:
         """The sentence for a run that ended by itself: what the service said went wrong, if anything."""
-        return words.run_failed(self._live.failure) if self._live.failure else ""
+        return notes.run_failed(self._live.failure) if self._live.failure else ""
 
     async def _store_end(self) -> None:
         """Store how the run ended; while the database is away that is tried again, beside everything else."""

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from bot import words
 from bot.errors import (
     ChannelClosed,
     MessageGone,
@@ -21,6 +20,7 @@ from bot.model import Audience, Options, Place
 from bot.runs.admission import Admission
 from bot.runs.ports import Messenger, Suggestion
 from bot.runs.supervisor import Supervisor
+from bot.words import replies
 
 log = structlog.get_logger("bot.suggestions")
 
@@ -59,7 +59,7 @@ class Suggestions:
             repo = (await self._defaults(audience)).repo
             if self._shown.get(place, "") == repo:
                 return
-            prompts = [Suggestion(title, message) for title, message in words.suggestions(repo)]
+            prompts = [Suggestion(title, message) for title, message in replies.suggestions(repo)]
             await self._messenger.suggest(place, prompts)
         except (SlackLimited, SlackUnavailable, ChannelClosed, MessageGone, StoreUnavailable) as error:
             log.debug("suggestions.not_set", error=str(error))

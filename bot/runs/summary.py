@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot import words
 from bot.clock import Clock
 from bot.core.permalink import permalink
 from bot.core.redact import Secrets
 from bot.core.run import RunState
 from bot.store.records import Run
 from bot.store.store import Store
+from bot.words import replies
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class Summaries:
     clock: Clock
     site: Callable[[str], str]
 
-    async def of(self, run: Run) -> words.RunSummary:
+    async def of(self, run: Run) -> replies.RunSummary:
         """How the run stands now, redacted."""
         asked = run.invocation.prompt or ", ".join(task.name for task in run.invocation.tasks)
-        return words.RunSummary(
+        return replies.RunSummary(
             run=run.id,
             state=run.state,
             requester=run.requester,

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bot import words
 from bot.core.durations import clock, duration, plural
 from bot.core.run import RunState, TaskState
 from bot.core.terminal import Tail
@@ -39,6 +38,7 @@ from bot.slack.buttons import (
     task_controls,
 )
 from bot.slack.text import Element, emoji, plain, rich, text, user
+from bot.words import labels
 
 EMOJI = {
     RunState.QUEUED: "hourglass_flowing_sand",
@@ -78,7 +78,7 @@ def render(frame: Frame) -> Rendered:
                 _task_summary(frame), [_rich_text("task", parts), *_task_controls(frame, frame.links)]
             )
         case AnswerFrame():
-            answer = shorten(clean(frame.markdown), limits.MESSAGE - 1).strip() or words.NO_ANSWER
+            answer = shorten(clean(frame.markdown), limits.MESSAGE - 1).strip() or labels.NO_ANSWER
             return Rendered(
                 _answer_summary(frame), [{"type": "markdown", "block_id": "answer", "text": answer}]
             )
@@ -97,15 +97,15 @@ def bare(frame: Frame) -> Rendered:
             known = [frame.state.value.capitalize(), _plain_name(frame.name), clock(frame.elapsed)]
             parts = [
                 _section(text(_DOT.join([*filter(None, known), plural(frame.line_count, "line")]))),
-                _section(text(words.NOT_SHOWN)),
+                _section(text(labels.NOT_SHOWN)),
                 *_bare_note(frame.note),
             ]
             return Rendered(_task_summary(frame), [_rich_text("task", parts), *_task_controls(frame, ())])
         case AnswerFrame():
-            answer = shorten(clean(frame.markdown), limits.MESSAGE - 1).strip() or words.NO_ANSWER
+            answer = shorten(clean(frame.markdown), limits.MESSAGE - 1).strip() or labels.NO_ANSWER
             return Rendered(_answer_summary(frame), [_rich_text("answer", [_section(text(answer))])])
         case NoteFrame():
-            note = shorten(clean(plain(frame.note)), limits.SUMMARY).strip() or words.NOT_SHOWN
+            note = shorten(clean(plain(frame.note)), limits.SUMMARY).strip() or labels.NOT_SHOWN
             block = {"type": "section", "block_id": "note:1", "text": plain_text(note)}
             return Rendered(escape(shorten(note, limits.SUMMARY // 5)), [block])
 
@@ -116,12 +116,12 @@ def render_notice(notice: Notice) -> Rendered:
     if notice.open_form:
         # What a button can't carry whole is better not carried: nobody would notice that its end is missing.
         typed = notice.typed if len(notice.typed) <= limits.VALUE else ""
-        opener = button(OPEN_FORM, words.OPEN_FORM, typed)
+        opener = button(OPEN_FORM, labels.OPEN_FORM, typed)
         blocks.append({"type": "actions", "block_id": "controls", "elements": [opener]})
     if notice.rerun:
         blocks.append({"type": "actions", "block_id": "rerun", "elements": [rerun_button(notice.rerun)]})
     if notice.edit_settings:
-        edit = button(EDIT_SETTINGS, words.EDIT)
+        edit = button(EDIT_SETTINGS, labels.EDIT)
         blocks.append({"type": "actions", "block_id": "settings", "elements": [edit]})
     rows = notice.rows[: limits.ROWS]
     blocks += [_row(number, row) for number, row in enumerate(rows, 1)]
@@ -164,7 +164,7 @@ def _elapsed(state: RunState, seconds: int | None) -> str:
 
 
 def _person(requester: str) -> list[Element]:
-    if words.is_user_id(requester):
+    if labels.is_user_id(requester):
         return [user(requester)]
     return text(one_line(requester, limits.TASK_NAME) or "someone")
 
@@ -199,7 +199,7 @@ def _roll_up(frame: RunFrame) -> list[Element]:
 def _task_line(line: TaskLine, *, over: bool) -> str:
     """``Running · testing · 0:42 · its last line``; once the run is over, only what went wrong has a last line."""
     name = one_line(line.name, limits.TASK_NAME)
-    head = _DOT.join(filter(None, (words.state_word(line.state), name, clock(line.elapsed))))
+    head = _DOT.join(filter(None, (labels.state_word(line.state), name, clock(line.elapsed))))
     room = limits.WIDTH - len("🔵 ") - 1 - len(head) - len(_DOT)  # an emoji is two characters wide
     if room < len("an error …") or (over and line.state in {TaskState.DONE, TaskState.STOPPED}):
         return head
@@ -226,7 +226,7 @@ def _output(frame: TaskFrame) -> list[Element]:
         return []
     lines, hidden = _last_lines(frame.tail)
     if not lines:
-        return [_section(text(words.NO_OUTPUT if frame.state.ended else words.NO_OUTPUT_YET, italic=True))]
+        return [_section(text(labels.NO_OUTPUT if frame.state.ended else labels.NO_OUTPUT_YET, italic=True))]
     parts: list[Element] = []
     if hidden:
         parts.append(_section(text(f"… {plural(hidden, 'earlier line')}", italic=True)))
@@ -251,7 +251,7 @@ def _last_lines(tail: Tail) -> tuple[list[str], int]:
 
 
 def _state(state: RunState | TaskState, position: int | None) -> list[Element]:
-    return [emoji(EMOJI[RunState(state)]), *text(" "), *text(words.state_word(state, position), bold=True)]
+    return [emoji(EMOJI[RunState(state)]), *text(" "), *text(labels.state_word(state, position), bold=True)]
 
 
 def _note(note: str) -> list[Element]:
@@ -293,21 +293,21 @@ def _waiting_reply(frame: RunFrame | TaskFrame) -> bool:
 def _run_summary(frame: RunFrame) -> str:
     asked = frame.prompt if not frame.tasks else ", ".join(task.name for task in frame.tasks[: limits.TASKS])
     where = f" in {escape(one_line(frame.options.repo, 80))}" if frame.options.repo else ""
-    head = f"{words.state_word(frame.state, frame.position)}{_DOT}{words.mention(frame.requester)}{where}"
+    head = f"{labels.state_word(frame.state, frame.position)}{_DOT}{labels.mention(frame.requester)}{where}"
     return shorten_mrkdwn(f"{head}: {escape(one_line(asked, 100))}", limits.SUMMARY)
 
 
 def _task_summary(frame: TaskFrame) -> str:
-    facts = [words.state_word(frame.state, frame.position), escape(one_line(frame.name, limits.TASK_NAME))]
+    facts = [labels.state_word(frame.state, frame.position), escape(one_line(frame.name, limits.TASK_NAME))]
     return _DOT.join(filter(None, facts))
 
 
 def _answer_summary(frame: AnswerFrame) -> str:
-    return shorten_mrkdwn(escape(one_line(frame.markdown, 150)), limits.SUMMARY) or words.NO_ANSWER
+    return shorten_mrkdwn(escape(one_line(frame.markdown, 150)), limits.SUMMARY) or labels.NO_ANSWER
 
 
 def _fallback(mrkdwn: str, limit: int) -> str:
-    return shorten_mrkdwn(clean(mrkdwn), limit).strip() or words.NOT_SHOWN
+    return shorten_mrkdwn(clean(mrkdwn), limit).strip() or labels.NOT_SHOWN
 
 
 # Block Kit's pieces
@@ -326,7 +326,7 @@ def _quote(quoted: str) -> list[Element]:
 
 
 def _sections(mrkdwn: str) -> list[dict[str, Any]]:
-    pieces = split_mrkdwn(shorten_mrkdwn(clean(mrkdwn), limits.NOTICE), limits.SECTION) or [words.NOT_SHOWN]
+    pieces = split_mrkdwn(shorten_mrkdwn(clean(mrkdwn), limits.NOTICE), limits.SECTION) or [labels.NOT_SHOWN]
     return [
         {"type": "section", "block_id": f"note:{number}", "text": {"type": "mrkdwn", "text": piece}}
         for number, piece in enumerate(pieces, start=1)

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from bot import words
 from bot.core.text import one_line
 from bot.model import Link
 from bot.slack import limits
+from bot.words import labels
 
 STOP_RUN = "stop_run"
 STOP_TASK = "stop_task"  # its value is `RUN/TASK`
@@ -30,11 +30,11 @@ def controls(
 ) -> dict[str, Any]:
     """The actions block of a run's message: what can be done while it waits, while it lasts, or after it is over."""
     if waiting_reply:
-        buttons = [_send_now(run), button(DROP, words.DROP, run)]
+        buttons = [_send_now(run), button(DROP, labels.DROP, run)]
     elif over:
-        buttons = [*_link_buttons(links), button(RETRY_RUN, words.RETRY, run)]
+        buttons = [*_link_buttons(links), button(RETRY_RUN, labels.RETRY, run)]
         if retry_failed:
-            buttons.append(button(RETRY_FAILED, words.RETRY_FAILED, run))
+            buttons.append(button(RETRY_FAILED, labels.RETRY_FAILED, run))
     else:
         buttons = [stop_button(STOP_RUN, run)]
     return {"type": "actions", "block_id": "controls", "elements": buttons}
@@ -42,46 +42,46 @@ def controls(
 
 def task_controls(run: str, task: int) -> dict[str, Any]:
     """The actions block of one task among several."""
-    confirm = _stop_confirm(run, words.STOP_TASK_QUESTION)
-    stop = button(STOP_TASK, words.STOP, f"{run}/{task}") | {"confirm": confirm}
+    confirm = _stop_confirm(run, labels.STOP_TASK_QUESTION)
+    stop = button(STOP_TASK, labels.STOP, f"{run}/{task}") | {"confirm": confirm}
     return {"type": "actions", "block_id": "controls", "elements": [stop]}
 
 
 def _send_now(run: str) -> dict[str, Any]:
     confirm = {
-        "title": plain_text(one_line(f"{words.SEND_NOW} {run}", limits.CONFIRM_TITLE)),
-        "text": plain_text(words.SEND_NOW_QUESTION),
-        "confirm": plain_text(words.SEND_NOW),
-        "deny": plain_text(words.SEND_NOW_DENIED),
+        "title": plain_text(one_line(f"{labels.SEND_NOW} {run}", limits.CONFIRM_TITLE)),
+        "text": plain_text(labels.SEND_NOW_QUESTION),
+        "confirm": plain_text(labels.SEND_NOW),
+        "deny": plain_text(labels.SEND_NOW_DENIED),
     }
-    return button(SEND_NOW, words.SEND_NOW, run) | {"confirm": confirm}
+    return button(SEND_NOW, labels.SEND_NOW, run) | {"confirm": confirm}
 
 
 def _stop_confirm(run: str, question: str) -> dict[str, Any]:
     return {
-        "title": plain_text(one_line(f"{words.STOP} {run}", limits.CONFIRM_TITLE)),
+        "title": plain_text(one_line(f"{labels.STOP} {run}", limits.CONFIRM_TITLE)),
         "text": plain_text(question),
-        "confirm": plain_text(words.STOP_CONFIRMED),
-        "deny": plain_text(words.STOP_DENIED),
+        "confirm": plain_text(labels.STOP_CONFIRMED),
+        "deny": plain_text(labels.STOP_DENIED),
         "style": "danger",
     }
 
 
 def stop_button(action: str, run: str) -> dict[str, Any]:
     """A button that stops a run, after a question."""
-    confirm = _stop_confirm(run, words.STOP_QUESTION)
-    return button(action, words.STOP, run) | {"style": "danger", "confirm": confirm}
+    confirm = _stop_confirm(run, labels.STOP_QUESTION)
+    return button(action, labels.STOP, run) | {"style": "danger", "confirm": confirm}
 
 
 def rerun_button(run: str) -> dict[str, Any]:
     """A button that starts a run's request anew, after a question."""
     confirm = {
-        "title": plain_text(one_line(f"{words.RERUN} {run}", limits.CONFIRM_TITLE)),
-        "text": plain_text(words.RERUN_QUESTION),
-        "confirm": plain_text(words.RERUN),
-        "deny": plain_text(words.STOP_DENIED),
+        "title": plain_text(one_line(f"{labels.RERUN} {run}", limits.CONFIRM_TITLE)),
+        "text": plain_text(labels.RERUN_QUESTION),
+        "confirm": plain_text(labels.RERUN),
+        "deny": plain_text(labels.STOP_DENIED),
     }
-    return button(RERUN, words.RERUN, run) | {"confirm": confirm}
+    return button(RERUN, labels.RERUN, run) | {"confirm": confirm}
 
 
 def _link_buttons(links: Iterable[Link]) -> list[dict[str, Any]]:
@@ -92,7 +92,7 @@ def _link_buttons(links: Iterable[Link]) -> list[dict[str, Any]]:
         if not _URL.fullmatch(link.url) or len(link.url) > room or len(buttons) == limits.LINKS:
             continue
         room -= len(link.url)
-        label = one_line(link.label, limits.LABEL) or words.OPEN_LINK
+        label = one_line(link.label, limits.LABEL) or labels.OPEN_LINK
         buttons.append(button(f"{OPEN_LINK}:{len(buttons) + 1}", label) | {"url": link.url})
     return buttons
 

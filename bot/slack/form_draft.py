@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot import words
 from bot.core import options, tasks
 from bot.core.command import UsageError, parse
 from bot.core.text import escape, unescape
 from bot.model import Invocation, Model, Options, TaskPrompt
+from bot.words import labels, refusals
 
 PROMPT, REPO, BRANCH, MODEL, DIRECTORY, WHERE = "prompt", "repo", "branch", "model", "directory", "where"
 FIELD_CHARS = 3_000  # what an input field of Slack's takes
@@ -129,10 +129,10 @@ def asked(draft: Draft) -> Invocation | dict[str, str]:
     errors: dict[str, str] = {}
     invocation = _several(draft.rows, errors) if draft.rows else _single(draft.prompt, errors)
     chosen = Options(
-        repo=_checked(draft.repo, REPO, options.as_repository, words.FORM_REPO, errors),
-        branch=_checked(draft.branch, BRANCH, options.as_branch, words.FORM_BRANCH, errors),
+        repo=_checked(draft.repo, REPO, options.as_repository, labels.FORM_REPO, errors),
+        branch=_checked(draft.branch, BRANCH, options.as_branch, labels.FORM_BRANCH, errors),
         model=_model(draft.model),
-        directory=_checked(draft.directory, DIRECTORY, options.as_directory, words.FORM_DIRECTORY, errors),
+        directory=_checked(draft.directory, DIRECTORY, options.as_directory, labels.FORM_DIRECTORY, errors),
     )
     return errors or replace(invocation, options=invocation.options.over(chosen))
 
@@ -144,7 +144,7 @@ def _single(prompt: str, errors: dict[str, str]) -> Invocation:
     if isinstance(parsed, UsageError):
         errors[PROMPT] = unescape(parsed.message).replace("`", "")
     else:
-        errors[PROMPT] = words.FORM_NOT_A_PROMPT
+        errors[PROMPT] = labels.FORM_NOT_A_PROMPT
     return Invocation("")
 
 
@@ -156,17 +156,17 @@ def _several(rows: tuple[Row, ...], errors: dict[str, str]) -> Invocation:
             continue
         name, prompt = row.name.strip(), row.prompt.strip()
         if not tasks.is_name(name):
-            errors[name_field(number)] = words.FORM_TASK_NAME
+            errors[name_field(number)] = labels.FORM_TASK_NAME
         elif name in numbers:
-            errors[name_field(number)] = words.form_same_name(numbers[name])
+            errors[name_field(number)] = refusals.form_same_name(numbers[name])
         else:
             numbers[name] = number
             found[name] = TaskPrompt(name, prompt)
         if not prompt:
-            errors[task_field(number)] = words.FORM_TASK_PROMPT
+            errors[task_field(number)] = labels.FORM_TASK_PROMPT
     if not errors and len(found) < tasks.FEWEST:
         missing = next((number for number, row in enumerate(rows, 1) if row.empty), 1)
-        errors[name_field(missing)] = words.FORM_TOO_FEW_TASKS
+        errors[name_field(missing)] = labels.FORM_TOO_FEW_TASKS
     return Invocation("", tuple(found.values()))
 
 

@@ -6,7 +6,6 @@ the fields that are new in a view.
 
 from typing import Any
 
-from bot import words
 from bot.core import tasks
 from bot.core.text import shorten, shorten_middle
 from bot.model import Model
@@ -28,6 +27,7 @@ from bot.slack.form_draft import (
     remembered,
     task_field,
 )
+from bot.words import labels
 
 CALLBACK = "new_run"
 SEVERAL, ONE, ADD_TASK = "form_several_tasks", "form_one_task", "form_add_task"
@@ -39,8 +39,8 @@ View = dict[str, Any]
 def form(draft: Draft, origin: Origin, note: str = "") -> View:
     """The form with what stands in it; ``note`` is a sentence of plain text below the prompt or the tasks."""
     return {
-        **_modal(words.FORM_TITLE),
-        "submit": plain_text(words.FORM_RUN),
+        **_modal(labels.FORM_TITLE),
+        "submit": plain_text(labels.FORM_RUN),
         "callback_id": CALLBACK,
         "private_metadata": remembered(origin, len(draft.rows)),
         "blocks": [
@@ -48,23 +48,23 @@ def form(draft: Draft, origin: Origin, note: str = "") -> View:
             *(_rows(draft.rows) if draft.rows else [_prompt(draft)]),
             _shape(draft),
             *([{"type": "context", "block_id": "note", "elements": [plain_text(note)]}] if note else []),
-            _input(REPO, words.FORM_REPO_LABEL, _repository(draft.repo)),
-            _input(BRANCH, words.FORM_BRANCH_LABEL, _text(BRANCH, draft.branch), optional=True),
-            _input(MODEL, words.FORM_MODEL_LABEL, _model(draft.model), optional=True),
-            _input(DIRECTORY, words.FORM_DIRECTORY_LABEL, _text(DIRECTORY, draft.directory), optional=True),
+            _input(REPO, labels.FORM_REPO_LABEL, _repository(draft.repo)),
+            _input(BRANCH, labels.FORM_BRANCH_LABEL, _text(BRANCH, draft.branch), optional=True),
+            _input(MODEL, labels.FORM_MODEL_LABEL, _model(draft.model), optional=True),
+            _input(DIRECTORY, labels.FORM_DIRECTORY_LABEL, _text(DIRECTORY, draft.directory), optional=True),
         ],
     }
 
 
 def loading() -> View:
     """What stands there until the form is ready: Slack doesn't wait for that."""
-    return message(words.FORM_LOADING)
+    return message(labels.FORM_LOADING)
 
 
 def message(mrkdwn: str) -> View:
     """One sentence instead of the form."""
     section = {"type": "section", "text": {"type": "mrkdwn", "text": shorten(mrkdwn, limits.SECTION)}}
-    return {**_modal(words.FORM_TITLE), "blocks": [section]}
+    return {**_modal(labels.FORM_TITLE), "blocks": [section]}
 
 
 def repository_option(repo: str) -> View:
@@ -73,12 +73,12 @@ def repository_option(repo: str) -> View:
 
 
 def _modal(title: str) -> View:
-    return {"type": "modal", "title": plain_text(title), "close": plain_text(words.FORM_CANCEL)}
+    return {"type": "modal", "title": plain_text(title), "close": plain_text(labels.FORM_CANCEL)}
 
 
 def _prompt(draft: Draft) -> View:
     element = _text(PROMPT, draft.prompt, longest=FIELD_CHARS, multiline=True)
-    return _input(PROMPT, words.FORM_PROMPT_LABEL, element)
+    return _input(PROMPT, labels.FORM_PROMPT_LABEL, element)
 
 
 def _rows(rows: tuple[Row, ...]) -> list[View]:
@@ -86,17 +86,17 @@ def _rows(rows: tuple[Row, ...]) -> list[View]:
     blocks = []
     for number, row in enumerate(rows, 1):
         name, task = name_field(number), task_field(number)
-        example = words.FORM_TASK_EXAMPLE if number == 1 else ""
+        example = labels.FORM_TASK_EXAMPLE if number == 1 else ""
         blocks += [
             _input(
                 name,
-                words.FORM_TASK_NAME_LABEL.format(number=number),
+                labels.FORM_TASK_NAME_LABEL.format(number=number),
                 _text(name, row.name, longest=NAME_CHARS, placeholder=example),
                 optional=True,
             ),
             _input(
                 task,
-                words.FORM_TASK_PROMPT_LABEL.format(number=number),
+                labels.FORM_TASK_PROMPT_LABEL.format(number=number),
                 _text(task, row.prompt, longest=FIELD_CHARS, multiline=True),
                 optional=True,
             ),
@@ -107,11 +107,11 @@ def _rows(rows: tuple[Row, ...]) -> list[View]:
 def _shape(draft: Draft) -> View:
     """The buttons that turn the form from one prompt to rows and back."""
     if not draft.rows:
-        buttons = [button(SEVERAL, words.FORM_SEVERAL)]
+        buttons = [button(SEVERAL, labels.FORM_SEVERAL)]
     elif len(draft.rows) < tasks.MOST:
-        buttons = [button(ADD_TASK, words.FORM_ADD_TASK), button(ONE, words.FORM_ONE)]
+        buttons = [button(ADD_TASK, labels.FORM_ADD_TASK), button(ONE, labels.FORM_ONE)]
     else:
-        buttons = [button(ONE, words.FORM_ONE)]
+        buttons = [button(ONE, labels.FORM_ONE)]
     return {"type": "actions", "block_id": "shape", "elements": buttons}
 
 
@@ -125,7 +125,7 @@ def _where(draft: Draft) -> View:
     }
     return _input(
         WHERE,
-        words.FORM_WHERE_LABEL,
+        labels.FORM_WHERE_LABEL,
         element | ({"initial_conversation": draft.where} if draft.where else {}),
     )
 
@@ -142,7 +142,7 @@ def _repository(repo: str) -> View:
 
 def _model(chosen: str) -> View:
     """Slack's menus can't be emptied again, so that no choice is an entry too."""
-    choices = {NO_MODEL: words.FORM_NO_MODEL} | {model.value: model.value.capitalize() for model in Model}
+    choices = {NO_MODEL: labels.FORM_NO_MODEL} | {model.value: model.value.capitalize() for model in Model}
     options = {value: {"text": plain_text(label), "value": value} for value, label in choices.items()}
     element: View = {"type": "static_select", "action_id": MODEL, "options": list(options.values())}
     return element | ({"initial_option": options[chosen]} if chosen in options else {})

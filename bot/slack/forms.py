@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from bot import words
 from bot.core.slacktext import plain
 from bot.core.text import escape, shorten
 from bot.errors import SlackError, SlackRejected, StoreUnavailable
@@ -20,6 +19,7 @@ from bot.slack.deliveries import FormAction, FormSubmitted, OptionsWanted, claim
 from bot.slack.form_draft import FIELD_CHARS, PROMPT, REPO, WHERE, Draft, Origin
 from bot.slack.form_view import View
 from bot.slack.messenger import SlackMessenger
+from bot.words import labels, refusals
 
 log = structlog.get_logger("bot.form")
 
@@ -59,7 +59,7 @@ class Forms:
                 await self.messenger.update_view(view_id, await ready)
         except SlackError as error:
             log.warning("form.not_opened", error=str(error))
-            await self.intake.admission.tell(audience, Notice(words.form_unavailable()))
+            await self.intake.admission.tell(audience, Notice(refusals.form_unavailable()))
         finally:
             ready.cancel()
 
@@ -104,7 +104,7 @@ class Forms:
                 draft = form_draft.with_a_row(draft)
             case form_view.ONE if draft.rows:
                 one = form_draft.as_one(draft)
-                draft, note = (draft, words.FORM_TOO_LONG) if one is None else (one, "")
+                draft, note = (draft, labels.FORM_TOO_LONG) if one is None else (one, "")
             case _:
                 return
         view = form_view.form(draft, origin, note)
@@ -146,7 +146,7 @@ class Forms:
         While the bot ends, the form stays open: what is sent again in a minute reaches the next process.
         """
         if self.intake.queue.draining:
-            return {REPO: words.draining("")}
+            return {REPO: refusals.draining("")}
         origin, rows = form_draft.recalled(form.private_metadata)
         draft = form_draft.read(form.values, rows)
         asked = form_draft.asked(draft)
@@ -154,12 +154,12 @@ class Forms:
             # Errors quote what was typed, shortened: so without secrets from the start.
             safe = replace(draft, prompt=self.intake.admission.secrets.redact(draft.prompt))
             told = form_draft.asked(safe)
-            return told if isinstance(told, dict) else {PROMPT: words.FORM_NOT_A_PROMPT}
+            return told if isinstance(told, dict) else {PROMPT: labels.FORM_NOT_A_PROMPT}
         repo = asked.options.repo
         if repo is None or not self.intake.admission.policy.opens(repo):
-            return {REPO: words.FORM_REPO_NOT_OPEN.format(repo=repo) if repo else words.FORM_REPO}
+            return {REPO: labels.FORM_REPO_NOT_OPEN.format(repo=repo) if repo else labels.FORM_REPO}
         if not (origin.channel or draft.where):
-            return {WHERE: words.FORM_WHERE}
+            return {WHERE: labels.FORM_WHERE}
         audience = Audience(
             workspace=form.workspace,
             channel=origin.channel or draft.where,

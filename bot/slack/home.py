@@ -21,7 +21,8 @@ from bot.slack import home_view
 from bot.slack.home_view import HomePage, View
 from bot.slack.messenger import SlackMessenger
 from bot.store.store import Store
-from bot.words import home_unavailable, press_failed, unexpected
+from bot.words.refusals import unexpected
+from bot.words.replies import home_unavailable, press_failed
 
 log = structlog.get_logger("bot.home")
 

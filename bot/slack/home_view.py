@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bot import words
 from bot.core.durations import clock, duration
 from bot.core.text import clean, code, inert, shorten_mrkdwn
 from bot.slack import limits
 from bot.slack.blocks import EMOJI
 from bot.slack.buttons import EDIT_SETTINGS, STOP_AT_HOME, button, plain_text, stop_button
 from bot.store.records import UserSettings
-from bot.words import RunSummary
+from bot.words import labels, replies
+from bot.words.replies import RunSummary
 
 ACTIVE = 20  # of a person's running and queued runs
 PAST = 10
@@ -44,13 +44,13 @@ def render_home(page: HomePage) -> View:
     begun = bool(page.active or page.past)
     blocks = [
         *([_section("note", page.note)] if page.note else []),
-        _header("running", words.HOME_RUNNING),
+        _header("running", labels.HOME_RUNNING),
         *_active(page),
-        _context("load", f"{words.load(page.running, page.waiting)} {moment(page.now)}"),
-        *([_header("last", words.HOME_LAST)] if page.past else []),
+        _context("load", f"{replies.load(page.running, page.waiting)} {moment(page.now)}"),
+        *([_header("last", labels.HOME_LAST)] if page.past else []),
         *(_section(f"past:{number}", _past(run)) for number, run in enumerate(page.past[:PAST], 1)),
-        _header("defaults", words.HOME_DEFAULTS),
-        _settings(page) | {"accessory": button(EDIT_SETTINGS, words.EDIT)},
+        _header("defaults", labels.HOME_DEFAULTS),
+        _settings(page) | {"accessory": button(EDIT_SETTINGS, labels.EDIT)},
         *([] if begun else _begin(page)),
     ]
     return {"type": "home", "blocks": blocks}
@@ -69,14 +69,14 @@ def moment(at: float) -> str:
 
 def _active(page: HomePage) -> list[View]:
     if not page.active:
-        return [_section("idle", words.home_idle())]
+        return [_section("idle", replies.home_idle())]
     rows = [
         _section(f"run:{number}", _line(run, clock(run.elapsed) if run.elapsed is not None else ""))
         | {"accessory": stop_button(STOP_AT_HOME, run.run)}
         for number, run in enumerate(page.active[:ACTIVE], 1)
     ]
     more = page.unlisted + max(0, len(page.active) - ACTIVE)
-    return [*rows, _context("more", words.more_runs(more))] if more else rows
+    return [*rows, _context("more", replies.more_runs(more))] if more else rows
 
 
 def _past(run: RunSummary) -> str:
@@ -89,7 +89,7 @@ def _past(run: RunSummary) -> str:
 
 def _line(run: RunSummary, *times: str) -> str:
     parts = [
-        f":{EMOJI[run.state]}: *{words.state_word(run.state, run.position)}*",
+        f":{EMOJI[run.state]}: *{labels.state_word(run.state, run.position)}*",
         inert(run.repo or "", 80),
         code(run.prompt, 60) if clean(run.prompt).strip() else "",
         *times,
@@ -100,13 +100,13 @@ def _line(run: RunSummary, *times: str) -> str:
 
 def _settings(page: HomePage) -> View:
     mine = page.settings.options
-    said = words.settings(mine.repo, mine.branch, mine.model, page.default_repo, page.settings.notify)
+    said = replies.settings(mine.repo, mine.branch, mine.model, page.default_repo, page.settings.notify)
     return _section("settings", said)
 
 
 def _begin(page: HomePage) -> list[View]:
     repo = page.settings.options.repo or page.default_repo
-    return [_header("begin", words.HOME_BEGIN), _section("begin:lines", words.how_to_begin(repo))]
+    return [_header("begin", labels.HOME_BEGIN), _section("begin:lines", replies.how_to_begin(repo))]
 
 
 def _section(block_id: str, mrkdwn: str) -> View:

@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 
-from bot import words
 from bot.clock import Clock
 from bot.core import options
 from bot.errors import SlackError, StoreUnavailable
@@ -21,6 +20,7 @@ from bot.slack.home import HomeTabs
 from bot.slack.messenger import SlackMessenger
 from bot.store.records import UserSettings
 from bot.store.store import Store
+from bot.words import labels, refusals, replies
 
 log = structlog.get_logger("bot.form")
 
@@ -53,17 +53,17 @@ class SettingsForm:
             await self.messenger.open_view(trigger_id, view(mine, audience))
         except (SlackError, StoreUnavailable) as error:
             log.warning("settings.not_opened", error=str(error))
-            await self._tell(audience, words.settings_unavailable())
+            await self._tell(audience, replies.settings_unavailable())
         except Exception:
             log.exception("settings.not_opened")
-            await self._tell(audience, words.unexpected(""))
+            await self._tell(audience, refusals.unexpected(""))
 
     def read(self, values: Mapping[str, str]) -> UserSettings | dict[str, str]:
         """What was filled in, or what is wrong with it, also by what operators allow: a sentence for each block id."""
         settings = read(values)
         repo = settings.options.repo if isinstance(settings, UserSettings) else None
         if repo is not None and not self.admission.policy.opens(repo):
-            return {REPO: words.FORM_REPO_NOT_OPEN.format(repo=repo)}
+            return {REPO: labels.FORM_REPO_NOT_OPEN.format(repo=repo)}
         return settings
 
     def save(self, audience: Audience, settings: UserSettings) -> None:
@@ -76,14 +76,14 @@ class SettingsForm:
             await self.store.users.save(audience.workspace, audience.user, settings, now)
         except StoreUnavailable as error:
             log.warning("settings.not_saved", error=str(error))
-            await self._tell(audience, words.settings_not_saved())
+            await self._tell(audience, replies.settings_not_saved())
             return
         except Exception:
             log.exception("settings.not_saved")
-            await self._tell(audience, words.unexpected(""))
+            await self._tell(audience, refusals.unexpected(""))
             return
         self.home.changed(audience.workspace, audience.user)
-        await self._tell(audience, words.settings_saved())
+        await self._tell(audience, replies.settings_saved())
 
     async def _tell(self, audience: Audience, text: str) -> None:
         if audience.channel:
@@ -103,16 +103,16 @@ def view(settings: UserSettings, audience: Audience) -> View:
     return {
         "type": "modal",
         "callback_id": CALLBACK,
-        "title": plain_text(words.SETTINGS_TITLE),
-        "submit": plain_text(words.SETTINGS_SAVE),
-        "close": plain_text(words.SETTINGS_CANCEL),
+        "title": plain_text(labels.SETTINGS_TITLE),
+        "submit": plain_text(labels.SETTINGS_SAVE),
+        "close": plain_text(labels.SETTINGS_CANCEL),
         "private_metadata": json.dumps(where),
         "blocks": [
-            _input(REPO, words.SETTINGS_REPO, _text(REPO, mine.repo, "owner/name")),
-            _input(BRANCH, words.SETTINGS_BRANCH, _text(BRANCH, mine.branch, "main"))
-            | {"hint": plain_text(words.SETTINGS_BRANCH_ALONE)},
-            _input(MODEL, words.SETTINGS_MODEL, _model(mine.model)),
-            _input(NOTIFY, words.SETTINGS_NOTIFY, _notify(on=settings.notify)),
+            _input(REPO, labels.SETTINGS_REPO, _text(REPO, mine.repo, "owner/name")),
+            _input(BRANCH, labels.SETTINGS_BRANCH, _text(BRANCH, mine.branch, "main"))
+            | {"hint": plain_text(labels.SETTINGS_BRANCH_ALONE)},
+            _input(MODEL, labels.SETTINGS_MODEL, _model(mine.model)),
+            _input(NOTIFY, labels.SETTINGS_NOTIFY, _notify(on=settings.notify)),
         ],
     }
 
@@ -123,9 +123,9 @@ def read(values: Mapping[str, str]) -> UserSettings | dict[str, str]:
     typed_repo, typed_branch = values.get(REPO, "").strip(), values.get(BRANCH, "").strip()
     repo, branch = options.as_repository(typed_repo), options.as_branch(typed_branch)
     if typed_repo and repo is None:
-        errors[REPO] = words.FORM_REPO
+        errors[REPO] = labels.FORM_REPO
     if typed_branch and branch is None:
-        errors[BRANCH] = words.FORM_BRANCH
+        errors[BRANCH] = labels.FORM_BRANCH
     if errors:
         return errors
     chosen = Options(repo, branch, options.as_model(values.get(MODEL, "")))
@@ -151,10 +151,10 @@ def audience_of(form: FormSubmitted) -> Audience:
 
 def _model(chosen: Model | None) -> View:
     """Slack's menus can't be emptied again, so that no choice is an entry too."""
-    labels = {ANY_MODEL: words.SETTINGS_ANY_MODEL} | {
+    names = {ANY_MODEL: labels.SETTINGS_ANY_MODEL} | {
         model.value: model.value.capitalize() for model in Model
     }
-    entries = {value: _option(value, label) for value, label in labels.items()}
+    entries = {value: _option(value, label) for value, label in names.items()}
     return {
         "type": "static_select",
         "action_id": MODEL,
@@ -164,7 +164,7 @@ def _model(chosen: Model | None) -> View:
 
 
 def _notify(*, on: bool) -> View:
-    mention = _option(NOTIFY, words.SETTINGS_MENTION)
+    mention = _option(NOTIFY, labels.SETTINGS_MENTION)
     element: View = {"type": "checkboxes", "action_id": NOTIFY, "options": [mention]}
     return element | ({"initial_options": [mention]} if on else {})
 

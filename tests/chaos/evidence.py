@@ -7,7 +7,7 @@ from functools import cached_property
 
 from bot.simulator.slack import LocalSlack, Message
 from bot.simulator.slack.delivery import Delivery
-from bot.words import process_died
+from bot.words.notes import process_died
 from tests.chaos.agent import KEY, Agent
 from tests.chaos.cluster import Cluster
 from tests.chaos.databases import Chaotic

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot import words
 from bot.simulator.cloudcoding import CloudCodingServer
 from bot.simulator.slack import LocalSlack, Message
 from bot.simulator.slack.desk import RefusedError
+from bot.words import labels
 from tests.chaos.agent import Agent
 from tests.chaos.cluster import Cluster, cluster
 from tests.chaos.databases import Chaotic, database
@@ -241,7 +241,7 @@ class Round:
             if message is None:
                 continue
             with suppress(RefusedError):  # its message doesn't have the button yet
-                await self.slack.press(self.asked[run.key].job.user, message, words.SEND_NOW)
+                await self.slack.press(self.asked[run.key].job.user, message, labels.SEND_NOW)
                 self.decisions.append(Decision(run.conversation, at))
 
     async def _judged(self) -> tuple[Verdict, float]:

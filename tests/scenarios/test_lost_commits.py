@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from bot import words
 from bot.store.migrate import migrate
+from bot.words import replies
 from tests.chaos.proxy import Proxy
 from tests.store import databases
 from tests.store.databases import Schema
@@ -96,7 +96,7 @@ async def test_a_retry_that_was_given_back_is_not_carried_out_afterwards_but_whe
         await it.shows(root, "Failed")
         proxy.armed = True
         await it.slack.press("ann", root, "Retry")
-        await it.told("ann", words.press_failed())
+        await it.told("ann", replies.press_failed())
         async with asyncio.timeout(10):
             while schema.rows("SELECT state FROM runs ORDER BY seq")[2:] != [("stopped",)]:  # noqa: ASYNC110  there is no event to wait for
                 await asyncio.sleep(0.05)

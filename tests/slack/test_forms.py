@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import words
 from bot.core.access import Policy
 from bot.core.command import parse
 from bot.core.text import escape
@@ -29,6 +28,7 @@ from bot.slack.form_draft import (
     remembered,
     with_a_row,
 )
+from bot.words import labels, refusals
 
 TWO = (Row("tests", "Add unit tests"), Row("docs", "Describe\nthe settings"))
 ORIGIN = Origin("C0TEAM", "1.5", "https://hooks.slack.com/commands/1")
@@ -53,19 +53,19 @@ def test_a_prompt_is_read_by_the_grammar_of_requests() -> None:
 @pytest.mark.parametrize(
     ("draft", "field", "says"),
     [
-        (Draft(prompt="help", repo="a/b"), "prompt", words.FORM_NOT_A_PROMPT),
-        (Draft(prompt="", repo="a/b"), "prompt", words.FORM_NOT_A_PROMPT),
+        (Draft(prompt="help", repo="a/b"), "prompt", labels.FORM_NOT_A_PROMPT),
+        (Draft(prompt="", repo="a/b"), "prompt", labels.FORM_NOT_A_PROMPT),
         (Draft(prompt="repo=foo <x>", repo="a/b"), "prompt", "repo=foo is not a repository"),
-        (Draft(prompt="go", repo="foo"), "repo", words.FORM_REPO),
-        (Draft(prompt="go", branch="a..b"), "branch", words.FORM_BRANCH),
-        (Draft(prompt="go", directory="../up"), "directory", words.FORM_DIRECTORY),
-        (Draft(rows=rows(("a", "x"), ("a b", "y"))), "name_2", words.FORM_TASK_NAME),
-        (Draft(rows=rows(("", "x"), ("b", "y"))), "name_1", words.FORM_TASK_NAME),
-        (Draft(rows=rows(("a" * 41, "x"), ("b", "y"))), "name_1", words.FORM_TASK_NAME),
-        (Draft(rows=rows(("a", "x"), ("", ""), ("a ", "y"))), "name_3", words.form_same_name(1)),
-        (Draft(rows=rows(("a", "x"), ("b", " "))), "task_2", words.FORM_TASK_PROMPT),
-        (Draft(rows=rows(("a", "x"), (" ", ""))), "name_2", words.FORM_TOO_FEW_TASKS),
-        (Draft(rows=rows(("", ""), (" ", ""))), "name_1", words.FORM_TOO_FEW_TASKS),
+        (Draft(prompt="go", repo="foo"), "repo", labels.FORM_REPO),
+        (Draft(prompt="go", branch="a..b"), "branch", labels.FORM_BRANCH),
+        (Draft(prompt="go", directory="../up"), "directory", labels.FORM_DIRECTORY),
+        (Draft(rows=rows(("a", "x"), ("a b", "y"))), "name_2", labels.FORM_TASK_NAME),
+        (Draft(rows=rows(("", "x"), ("b", "y"))), "name_1", labels.FORM_TASK_NAME),
+        (Draft(rows=rows(("a" * 41, "x"), ("b", "y"))), "name_1", labels.FORM_TASK_NAME),
+        (Draft(rows=rows(("a", "x"), ("", ""), ("a ", "y"))), "name_3", refusals.form_same_name(1)),
+        (Draft(rows=rows(("a", "x"), ("b", " "))), "task_2", labels.FORM_TASK_PROMPT),
+        (Draft(rows=rows(("a", "x"), (" ", ""))), "name_2", labels.FORM_TOO_FEW_TASKS),
+        (Draft(rows=rows(("", ""), (" ", ""))), "name_1", labels.FORM_TOO_FEW_TASKS),
     ],
 )
 def test_a_mistake_is_told_at_its_field(draft: Draft, field: str, says: str) -> None:
@@ -148,8 +148,8 @@ def test_there_are_at_most_twenty_rows() -> None:
         draft = with_a_row(draft)
     assert len(draft.rows) == 20
     seen = json.dumps(form_view.form(draft, ORIGIN))
-    assert words.FORM_ADD_TASK not in seen
-    assert words.FORM_ONE in seen
+    assert labels.FORM_ADD_TASK not in seen
+    assert labels.FORM_ONE in seen
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, Origin("C1"), Origin()])
@@ -179,7 +179,7 @@ def test_odd_memories() -> None:
 )
 @pytest.mark.parametrize("origin", [Origin(), ORIGIN])
 def test_slack_takes_every_view(draft: Draft, origin: Origin) -> None:
-    view = form_view.form(draft, origin, words.FORM_TOO_LONG)
+    view = form_view.form(draft, origin, labels.FORM_TOO_LONG)
     assert view_problems(view, "modal") == []
     asks_where = any(block["block_id"] == "where" for block in view["blocks"])
     assert asks_where == (not origin.channel)

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot import words
 from bot.core.run import RunState
 from bot.model import Model, Options
 from bot.simulator.slack import flatten
@@ -14,7 +13,8 @@ from bot.simulator.slack.blocks import view_problems
 from bot.slack.home_view import HomePage, moment, render_home, unavailable
 from bot.slack.limits import VIEW_BLOCKS
 from bot.store.records import UserSettings
-from bot.words import RunSummary
+from bot.words import labels, replies
+from bot.words.replies import RunSummary
 
 NOW = 1_700_000_000.0
 HOSTILE = "`<!channel>` ``` <@U999> &lt; <https://evil.example|click> \x00\u202e\n> quoted " + "&" * 300
@@ -42,7 +42,7 @@ PAGES = st.builds(
         st.builds(Options, st.none() | TEXTS, st.none() | TEXTS, st.none() | st.just(Model.HAIKU)),
     ),
     default_repo=st.none() | st.just("acme/api"),
-    note=st.sampled_from(["", words.stale_button(RunState.DONE)]),
+    note=st.sampled_from(["", replies.stale_button(RunState.DONE)]),
 )
 
 
@@ -82,22 +82,22 @@ def test_what_runs_can_be_stopped_and_what_ran_says_when() -> None:
     assert "… and 3 more" in seen
     assert ":x: *Failed* · acme/web · `And` · 3 min 21 s · " in seen
     assert "4 running, 5 waiting" in seen
-    assert words.HOME_BEGIN not in seen
+    assert labels.HOME_BEGIN not in seen
     buttons = [
         block["accessory"]
         for block in render_home(HomePage(NOW, (running,)))["blocks"]
         if "accessory" in block
     ]
     assert buttons[0]["value"] == "r-1"
-    assert buttons[0]["confirm"]["text"]["text"] == words.STOP_QUESTION
+    assert buttons[0]["confirm"]["text"]["text"] == labels.STOP_QUESTION
 
 
 def test_whoever_has_had_no_run_is_told_how_to_begin() -> None:
     seen = shown(HomePage(NOW))
-    assert words.HOME_BEGIN in seen
+    assert labels.HOME_BEGIN in seen
     assert "/code repo=acme/web Fix the flaky login test" in seen
-    assert words.HOME_LAST not in seen
-    assert words.home_idle() in seen
+    assert labels.HOME_LAST not in seen
+    assert replies.home_idle() in seen
     assert "`/code Fix the flaky login test`" in shown(HomePage(NOW, default_repo="acme/api"))
 
 
@@ -116,5 +116,5 @@ def test_the_defaults_are_those_of_the_person(notify: bool) -> None:
 
 
 def test_without_the_database_it_says_so() -> None:
-    assert view_problems(unavailable(words.home_unavailable()), "home") == []
-    assert "database" in flatten(unavailable(words.home_unavailable())["blocks"])
+    assert view_problems(unavailable(replies.home_unavailable()), "home") == []
+    assert "database" in flatten(unavailable(replies.home_unavailable())["blocks"])
