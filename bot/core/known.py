@@ -27,6 +27,7 @@ class KnownValues:
         forms = {piece for value in values for form in _forms(value) for piece in _pieces(form)}
         self._sorted = sorted(forms)
         self._first = frozenset(form[0] for form in forms)
+        self._within = frozenset(char for form in forms for char in form[:-1])
         self._longest = max(map(len, forms), default=0)
         self._pattern = re.compile(_any_of(forms)) if forms else None
 
@@ -40,6 +41,8 @@ class KnownValues:
 
     def unfinished(self, text: str, start: int) -> int:
         """The first place from ``start`` on whose rest is the beginning of a longer value, or the text's end."""
+        if text[-1:] not in self._within:  # as after most lines
+            return len(text)
         for place in range(max(start, len(text) - self._longest + 1), len(text)):
             if text[place] in self._first:
                 rest = text[place:]

@@ -93,6 +93,9 @@ class Redactor:
 
     def _show(self, settled: int) -> str:
         """The text up to ``settled``, masked. Spans that touch or overlap share one mask."""
+        if not self._spans:
+            plain, self._shown = self._text[max(self._shown, self._masked) : settled], settled
+            return plain
         shown: list[str] = []
         self._spans.sort()
         later = [span for span in self._spans if span[0] >= settled]

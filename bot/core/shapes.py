@@ -2,6 +2,7 @@
 
 A shape is a sequence of steps, ``(class, least, most)``: so many characters of that class. Patterns built from it:
 
+- ``OPENINGS`` are how tokens begin; most texts have none of them, and need no other look.
 - ``START`` finds the first three characters fast; ordinary text has few of them.
 - ``COMPLETE`` finds whole tokens, for texts in which nearly everything looks like the beginning of one.
 - ``TOKEN`` matches there as soon as a token has its least length; ``REST`` is how each kind goes on.
@@ -60,9 +61,17 @@ def _assigned(*words: str) -> tuple[Step, ...]:
     return (*name, (r"[\"'\\]", 0, 2), ("[ \t]", 0, 8), ("[:=>]", 1, 1), ("[ \t]", 0, 8), (r"[\"'\\]", 0, 2))
 
 
+def _characters(*sequences: tuple[Step, ...]) -> frozenset[str]:
+    """Those of all the steps; no class has any beyond ASCII."""
+    one = re.compile("|".join(sorted({cls for steps in sequences for cls, _, _ in steps})))
+    return frozenset(filter(one.match, map(chr, range(128))))
+
+
 def _many(characters: str, count: int) -> Step:
     return (characters, count, count)
 
+
+_FEW, _SHORTEST_OPENING = 4, 3  # characters of a class; of an opening
 
 SHAPES = (
     Shape(
@@ -118,6 +127,21 @@ def _unfinished(steps: tuple[Step, ...]) -> str:
     return pattern
 
 
+def _openings(steps: tuple[Step, ...]) -> set[str]:
+    """How what matches ``steps`` can begin, in lower case: at least three characters, and all that hardly vary."""
+    found = {""}
+    for cls, least, most in steps:
+        chars = {char.lower() for char in _characters(((cls, 1, 1),))}
+        if not most == 1 == least or len(chars) > (_FEW if len(min(found)) < _SHORTEST_OPENING else 1):
+            break
+        found = {opening + char for opening in found for char in chars}
+    return found
+
+
+_ALL = set[str]().union(*(_openings(shape.lead + shape.body) for shape in SHAPES))
+OPENINGS = tuple(sorted(one for one in _ALL if not any(one.startswith(other) for other in _ALL - {one})))
+"""Every token begins with one of them, in upper or lower case."""
+LONGEST_OPENING = max(map(len, OPENINGS))
 START = re.compile("|".join(sorted({_finished((shape.lead + shape.body)[:3]) for shape in SHAPES})))
 # Whether a token may begin here, as far as a look at the characters just before can tell: what ends an escape is a
 # letter after something else, or a digit.
@@ -134,6 +158,8 @@ TOKEN = re.compile(
     )
 )
 UNFINISHED = re.compile("|".join(_unfinished(shape.lead + shape.body) for shape in SHAPES))
+"""Only what ends with a character of ``WITHIN`` can be that."""
+WITHIN = _characters(*(shape.lead + shape.body for shape in SHAPES))
 REST = {shape.name: re.compile(f"{shape.rest}*") for shape in SHAPES}
 LONGEST_UNFINISHED = max(sum(most for _, _, most in shape.lead + shape.body) for shape in SHAPES)
 
@@ -143,4 +169,5 @@ _KEY_END = (*_literal("-----END "), _KEY_LABEL, _many("-", 5))
 KEY_BEGIN = re.compile(_finished(_KEY_BEGIN))
 KEY_END = re.compile(_finished(_KEY_END))
 KEY_EDGE_UNFINISHED = re.compile(f"{_unfinished(_KEY_BEGIN)}|{_unfinished(_KEY_END)}")
+KEY_EDGE_WITHIN = _characters(_KEY_BEGIN, _KEY_END)
 KEY_EDGE_MOST = sum(most for _, _, most in _KEY_BEGIN)

@@ -3,6 +3,7 @@
 import base64
 import json
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 
 from bot.core.redact import HELD_MOST, MASK, Redactor, Secrets
 from bot.core.scanners import KEY_MOST
+from bot.core.shapes import OPENINGS
+
+SAMPLES = Path(__file__).parent.parent / "samples"
 
 # Put together here so that no scanner of repositories takes them for real ones.
 WORD36 = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3hJ6"
@@ -322,6 +326,14 @@ def test_hostile_repetition_takes_time_and_memory_in_proportion(unit: str) -> No
         assert redactor.held <= HELD_MOST
     redactor.flush()
     assert redactor.held == 0
+
+
+def test_ordinary_text_hardly_ever_has_a_tokens_opening() -> None:
+    """Texts with one are searched for whole tokens, which takes three times as long."""
+    assert min(map(len, OPENINGS)) >= 3
+    lines = [line for path in SAMPLES.glob("*.raw") for line in path.read_text(encoding="utf-8").splitlines()]
+    looked_at = [line for line in lines if any(opening in line.lower() for opening in OPENINGS)]
+    assert len(looked_at) < len(lines) / 100
 
 
 FRAGMENTS = [
