@@ -1,7 +1,7 @@
 """The order in which the messages of one budget are sent; the reasons are in :mod:`bot.core.schedule`."""
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Generic, TypeVar
@@ -99,7 +99,8 @@ class Message(Generic[K]):
     @property
     def ready_at(self) -> float:
         """From when on it may be sent, as far as the message itself is concerned."""
-        return self.not_before if self.urgent else max(self.not_before, self.edited + _LIVE_INTERVAL)
+        rested = self.edited + _LIVE_INTERVAL
+        return self.not_before if rested < self.not_before or self.urgent else rested
 
     def want(self, priority: Priority, since: float) -> None:
         """Have something to show, besides what it may have had already."""
@@ -115,29 +116,60 @@ class Message(Generic[K]):
         return (age * age / 2 + age * self.rhythm.rest(now)) / max(1, self.owner.printing)
 
 
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """All that have live output: the time for one edit of each, as in ``Owner``; how many; if a roll-up tells of their ends."""
+
+    round: float
+    messages: int
+    told: bool
+
+
 class Lane(Generic[K]):
-    """The messages that wait for one budget."""
+    """The messages that wait for one budget. There may be thousands, so that each look at all of them is short."""
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
-        self.waiting: dict[K, Message[K]] = {}  # what has something to show and isn't in flight
         self.live: dict[Owner, int] = {}  # how many messages of whom have live output, roll-ups among them
         self.refused = -math.inf  # when it was last
+        # What has something to show and isn't in flight.
+        self._urgent: dict[K, Message[K]] = {}
+        self._casual: dict[K, Message[K]] = {}
+        self._known_crowd: _Crowd | None = None  # of ``live``, while nothing has changed
         self._next: float | None = None  # the next time, while nothing has changed
+        self._nobody_at: float | None = None  # when ``choose`` had no answer, while nothing has changed
 
     def changed(self) -> None:
         """Something waits, or its budget stands, otherwise than before."""
-        self._next = None
+        self._next = self._nobody_at = None
 
-    def begin(self, message: Message[K], lines: int) -> None:
-        """It has live output: from now on it counts, once."""
-        if message.printing and bool(message.lines) == bool(lines):
-            return
-        self.end(message)
-        message.printing, message.lines = True, lines
-        self.live[message.owner] = self.live.get(message.owner, 0) + 1
-        if not message.lines:
-            message.owner.printing += 1
+    def wait(self, message: Message[K]) -> None:
+        """It has something to show."""
+        here, there = self._urgent, self._casual
+        if not message.urgent:
+            here, there = there, here
+        there.pop(message.key, None)
+        here[message.key] = message
+        self.changed()
+
+    def leave(self, message: Message[K]) -> None:
+        """It has nothing to show, or is on its way."""
+        self._urgent.pop(message.key, None)
+        self._casual.pop(message.key, None)
+        self.changed()
+
+    def begin(self, message: Message[K], lines: int, part: float) -> None:
+        """It has live output: from now on it counts, once; ``part`` is a roll-up's, of its run's edits."""
+        owner = message.owner
+        if not message.printing or bool(message.lines) != bool(lines):
+            self.end(message)
+            message.printing, message.lines = True, lines
+            self.live[owner] = self.live.get(owner, 0) + 1
+            owner.printing += not lines
+            self._known_crowd = None
+        if lines and owner.lines.part != part:
+            owner.lines.part = part
+            self._known_crowd = None
 
     def end(self, message: Message[K]) -> None:
         """It has no live output any more, and its end need not be prepared for."""
@@ -150,21 +182,34 @@ class Lane(Generic[K]):
                 message.owner.lines.end()
             else:
                 message.owner.printing -= 1
+            self._known_crowd = None
 
     def choose(self, now: float) -> Message[K] | None:
         """Who may be sent now."""
-        if not self.waiting or not self.bucket.may_send(now) or self.bucket.level(now) < 1 - ENOUGH:
+        if now == self._nobody_at:
             return None
-        ready = [message for message in self.waiting.values() if message.ready_at <= now]
-        urgent = [message for message in ready if message.urgent]
+        chosen = self._choose(now)
+        if chosen is None:
+            self._nobody_at = now
+        return chosen
+
+    def _choose(self, now: float) -> Message[K] | None:
+        if not (self._urgent or self._casual) or not self.bucket.may_send(now):
+            return None
+        level = self.bucket.level(now)
+        if level < 1 - ENOUGH:
+            return None
+        urgent = [message for message in self._urgent.values() if message.not_before <= now]
         if urgent:
             return min(urgent, key=lambda m: (m.wants, m.owner.served, m.since))
-        return self._rollup(ready, now) or self._casual(ready, now)
+        if level < 1 + self._reserve * _DIP - ENOUGH:
+            return None
+        latest = now - _LIVE_INTERVAL
+        ready = [m for m in self._casual.values() if m.edited <= latest and m.not_before <= now]
+        return self._rollup(ready, now) or self._pastime(ready, now)
 
     def _rollup(self, ready: list[Message[K]], now: float) -> Message[K] | None:
         """A roll-up whose turn has come."""
-        if self.bucket.level(now) < 1 + self._reserve * _DIP - ENOUGH:
-            return None
         due = [
             (self._rollup_due(message), message)
             for message in ready
@@ -176,14 +221,18 @@ class Lane(Generic[K]):
     def _rollup_due(self, rollup: Message[K]) -> float:
         """When it is to be edited, however full the bucket is."""
         owner = rollup.owner
-        share = owner.lines.part * owner.round / self._round
+        share = owner.lines.part * owner.round / self._crowd.round
         return owner.lines.due(rollup.edited, owner.printing, 1 / (share * self.bucket.rate))
 
     @property
-    def _round(self) -> float:
-        return sum(owner.round for owner in self.live)
+    def _crowd(self) -> _Crowd:
+        if self._known_crowd is None:
+            owners = self.live
+            told = any(owner.crowd for owner in owners)
+            self._known_crowd = _Crowd(sum(owner.round for owner in owners), sum(owners.values()), told)
+        return self._known_crowd
 
-    def _casual(self, ready: list[Message[K]], now: float) -> Message[K] | None:
+    def _pastime(self, ready: list[Message[K]], now: float) -> Message[K] | None:
         """Output that is worth a token, or a clock that may tick."""
         spare = self._spare(now)
         if spare < -ENOUGH:
@@ -199,23 +248,22 @@ class Lane(Generic[K]):
 
     def next_time(self, now: float) -> float | None:
         """When ``choose`` may have an answer; ``None``: not before a call in flight or an offer changes things."""
-        if not self.waiting:
+        if not (self._urgent or self._casual):
             return None
         if self._next is not None and now < self._next:
             return self._next
         if self.choose(now) is not None:
             return now
-        times = map(self._timetable(now), self.waiting.values())
-        found = min((time for time in times if time is not None), default=None)
+        found = self._earliest(now)
         # Many posts can wait in many channels, and for them the time isn't another one only because it is later.
-        self._next = found if all(message.urgent for message in self.waiting.values()) else None
+        self._next = None if self._casual else found
         return found
 
     def _worth_it(self, live: list[Message[K]], spare: float, now: float) -> Message[K] | None:
         """The live message whose edit helps most, if that is worth a token."""
         indexed = ((message.index(now), message) for message in live)
         index, best = max(indexed, key=lambda pair: pair[0], default=(-math.inf, None))
-        round_ = self._round / self.bucket.rate
+        round_ = self._crowd.round / self.bucket.rate
         price = _THRIFT * round_**2 / 2 * min(1.0, (1 - spare) / _CHEAPER)
         return best if index >= price - ENOUGH else None
 
@@ -226,10 +274,10 @@ class Lane(Generic[K]):
         As many as there are messages whose end is still to come, but at most some of the burst, and so that one
         is left for the others.
         """
-        burst, live = self.bucket.burst, sum(self.live.values())
-        least = _KEPT_BESIDE_ROLLUP if any(owner.crowd for owner in self.live) else _KEPT
-        kept = min(_MOST_KEPT, least + _KEPT_FOR_EACH * live)
-        return min(live, kept * burst, burst - 1)
+        burst, crowd = self.bucket.burst, self._crowd
+        least = _KEPT_BESIDE_ROLLUP if crowd.told else _KEPT
+        kept = min(_MOST_KEPT, least + _KEPT_FOR_EACH * crowd.messages)
+        return min(crowd.messages, kept * burst, burst - 1)
 
     def _spare(self, now: float) -> float:
         """How full the bucket would be above its reserve after one more call, 0…1; below 0 where it is too empty."""
@@ -239,24 +287,23 @@ class Lane(Generic[K]):
             return 1.0 if left >= -ENOUGH else left
         return left / room
 
-    def _timetable(self, now: float) -> Callable[[Message[K]], float | None]:
-        """When each waiting message may be sent, or should be looked at again."""
+    def _earliest(self, now: float) -> float | None:
+        """When the first of the waiting messages may be sent, or should be looked at again."""
         reserve, room = self._reserve, self.bucket.burst - self._reserve - 1
-        urgent, rollup, live, idle = (
-            self.bucket.time_of(1 + kept, now)
-            for kept in (0, _DIP * reserve, reserve, reserve + _IDLE_SPARE * max(0.0, room))
-        )
-        look = now + min(_LONGEST_LOOK, max(_SHORTEST_LOOK, len(self.waiting) / self.bucket.rate / _LOOKS))
-
-        def time_of(message: Message[K]) -> float | None:
+        kept = (0, _DIP * reserve, reserve, reserve + _IDLE_SPARE * max(0.0, room))
+        urgent, rollup, live, idle = (self.bucket.time_of(1 + tokens, now) for tokens in kept)
+        if urgent is None or rollup is None or live is None or idle is None:  # all of them
+            return None
+        waiting = len(self._urgent) + len(self._casual)
+        look = now + min(_LONGEST_LOOK, max(_SHORTEST_LOOK, waiting / self.bucket.rate / _LOOKS))
+        found = min((max(urgent, message.not_before) for message in self._urgent.values()), default=math.inf)
+        found = found if found > now else look
+        for message in self._casual.values():
             ready = message.ready_at
-            tokens = urgent if message.urgent else idle if message.wants is Priority.IDLE else live
-            if tokens is None or rollup is None:
-                return None
-            time = max(tokens, ready)
-            time = time if time > now else look
+            time = max(idle if message.wants is Priority.IDLE else live, ready)
+            if time <= now:
+                time = look
             if message.lines and message.wants is Priority.LIVE:
                 time = min(time, max(rollup, ready, self._rollup_due(message)))
-            return time
-
-        return time_of
+            found = min(found, time)
+        return found

@@ -27,15 +27,14 @@ class Rhythm:
         if self._last is None:
             return 0.0
         silent = now - self._last
-        longer = [
-            (count, middle - silent)
-            for count, middle in zip(self._counts, _MIDDLES, strict=True)
-            if middle > silent
-        ]
-        weight = sum(count for count, _ in longer)
+        weight = until = 0.0
+        for count, middle in zip(self._counts, _MIDDLES, strict=True):
+            if count and middle > silent:
+                weight += count
+                until += count * middle
         if not weight:
             return silent  # longer than ever: nothing is known but that long silences tend to last
-        return sum(count * remaining for count, remaining in longer) / weight
+        return until / weight - silent
 
     def _count(self, gap: float) -> None:
         bin_ = 0 if gap < _SHORTEST else min(_BINS - 1, int(math.log2(gap / _SHORTEST)))

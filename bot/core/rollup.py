@@ -52,31 +52,44 @@ class Lines:
     def __init__(self) -> None:
         self.part = 0.0
         self._unshown: dict[Hashable, float] = {}
+        self._answer: tuple[tuple[float, int, float], float] | None = (
+            None  # of ``due``, while nothing has changed
+        )
 
     def changed(self, task: Hashable, now: float) -> None:
         """That task has a new one."""
-        if self.part:
-            self._unshown.setdefault(task, now)
+        if self.part and task not in self._unshown:
+            self._unshown[task] = now
+            self._answer = None
 
     def take(self) -> dict[Hashable, float]:
         """All are on their way to Slack."""
         taken, self._unshown = self._unshown, {}
+        self._answer = None
         return taken
 
     def put_back(self, taken: dict[Hashable, float]) -> None:
         """They didn't get there."""
         self._unshown |= taken
+        self._answer = None
 
     def end(self) -> None:
         """There is no roll-up any more."""
         self.part = 0.0
         self._unshown.clear()
+        self._answer = None
 
     def due(self, edited: float, tasks: int, interval: float) -> float:
         """When the roll-up is to be edited again, if nothing else changes; infinity: not for what has changed.
 
         ``tasks`` print; if all did so all the time, there would be an edit every ``interval`` seconds.
         """
+        asked = edited, tasks, interval
+        if self._answer is None or self._answer[0] != asked:
+            self._answer = asked, self._due(edited, tasks, interval)
+        return self._answer[1]
+
+    def _due(self, edited: float, tasks: int, interval: float) -> float:
         if not self._unshown:
             return math.inf
         since = sorted(self._unshown.values())

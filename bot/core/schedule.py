@@ -137,9 +137,7 @@ class EditScheduler(Generic[K]):
             known.owner.lines.changed(message, now)
         if priority is Priority.LIVE:
             known.rhythm.output(now)
-            known.lane.begin(known, lines)
-            if lines:
-                known.owner.lines.part = self._part_for(lines)
+            known.lane.begin(known, lines, self._part_for(lines) if lines else 0.0)
         elif priority <= Priority.FINAL:
             known.lane.end(known)
         known.want(priority, now)
@@ -212,8 +210,7 @@ class EditScheduler(Generic[K]):
             landed[1].lane.bucket.failed()
         known = self._messages.pop(message, None)
         if known is not None:
-            known.lane.waiting.pop(message, None)
-            known.lane.changed()
+            known.lane.leave(known)
             known.lane.end(known)
             known.owner.messages -= 1
             if not known.owner.messages:
@@ -226,6 +223,7 @@ class EditScheduler(Generic[K]):
         if len(together) > 1:
             for lane in together:
                 lane.bucket.forgive(now)
+                lane.changed()
 
     def _land(self, message: K) -> tuple[Message[K], Flight] | None:
         known = self._messages.get(message)
@@ -243,8 +241,7 @@ class EditScheduler(Generic[K]):
         return Message(message, shared, self._lane(lane, now))
 
     def _move(self, known: Message[K], lane: str, now: float) -> None:
-        known.lane.waiting.pop(known.key, None)
-        known.lane.changed()
+        known.lane.leave(known)
         known.lane.end(known)
         known.lane = self._lane(lane, now)
         known.wants = None
@@ -272,8 +269,7 @@ class EditScheduler(Generic[K]):
 
 def _queue(message: Message[K]) -> None:
     """Let it wait in its lane if it has something to show and isn't in flight."""
-    message.lane.changed()
     if message.wants is None or message.flight is not None:
-        message.lane.waiting.pop(message.key, None)
+        message.lane.leave(message)
     else:
-        message.lane.waiting[message.key] = message
+        message.lane.wait(message)

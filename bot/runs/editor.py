@@ -158,8 +158,9 @@ class Editor:
                 while True:
                     self._wake.clear()
                     await self._lull()
-                    if not self._start_one(sends):
-                        await self._sleep()
+                    now = self._now()
+                    if not self._start_one(sends, now):
+                        await self._sleep(now)
         finally:
             for message in tuple(self._in_flight):  # those whose call was cancelled
                 self._scheduler.failed(message, self._now())
@@ -197,21 +198,20 @@ class Editor:
     def _now(self) -> float:
         return self._clock.monotonic()
 
-    async def _sleep(self) -> None:
+    async def _sleep(self, now: float) -> None:
         """Until there is news, a call was answered, or the scheduler wants to be asked again."""
         full = self._held or len(self._in_flight) >= _MOST_IN_FLIGHT
-        now = self._now()
         time = None if full else self._scheduler.next_time(now)
         with suppress(TimeoutError):
             async with asyncio.timeout(None if time is None else time - now):
                 await self._wake.wait()
 
-    def _start_one(self, sends: asyncio.TaskGroup) -> bool:
+    def _start_one(self, sends: asyncio.TaskGroup, now: float) -> bool:
         """Begin the next call; false where none is due, or none may be made now."""
         if len(self._in_flight) >= _MOST_IN_FLIGHT:
             return False
         self._held = not self.permitted()
-        message = None if self._held else self._scheduler.due(self._now())
+        message = None if self._held else self._scheduler.due(now)
         if message is None:
             return False
         frame = self._frame(message)

@@ -1,6 +1,6 @@
-"""Many runs at once in one process: ``python -m tests.bench.fan_in [--runs 100 300 1000] [--seconds 20]``.
+"""Many runs at once in one process: ``python -m tests.bench.fan_in [--runs 100 300 1000] [--tasks 1] [--seconds 20]``.
 
-The bot has a core to itself; the service, which writes five lines a second to each run, and the local Slack share the
+The bot has a core to itself; the service, which writes five lines a second to each task of each run, and the local Slack share the
 others. At each number of runs it is measured, over the same seconds:
 
 - the share of the core that the bot uses;
@@ -29,8 +29,8 @@ from bot.simulator.slack.model import Message
 from bot.store.store import Store
 from tests.bench import report, stage
 
-RATE = 5  # lines a second of each run
-RUNS_IN_A_CHANNEL = 4  # two posts each: what Slack lets pass at once
+RATE = 5  # lines a second of each task
+TASKS_IN_A_CHANNEL = 4  # and a post for each run: about what Slack lets pass at once
 STARTS = 40  # commands a second
 SETTLE = 3.0  # seconds between the last start and the first figure
 KIB = 1024
@@ -122,18 +122,20 @@ async def measure(
 
 
 async def start(
-    bot: stage.BotProcess, sender: stage.Sender, channels: Sequence[str], first: int, last: int
+    bot: stage.BotProcess, sender: stage.Sender, channels: Sequence[str], first: int, last: int, tasks: int
 ) -> None:
     """Start these runs, a few a second, and wait until all of them are going on."""
+    several = "".join(f"\ntask-{number}: pace {RATE}" for number in range(tasks))
+    text = f"pace {RATE}" if tasks == 1 else f"parallel{several}"
     for number in range(first, last):
-        if not await sender.command(bot.port, f"pace {RATE}", channels[number // RUNS_IN_A_CHANNEL]):
+        if not await sender.command(bot.port, text, channels[number * tasks // TASKS_IN_A_CHANNEL]):
             raise RuntimeError(f"run {number} was not acknowledged")
         await asyncio.sleep(1 / STARTS)
     await bot.running(last, 60)
     await asyncio.sleep(SETTLE)
 
 
-async def measure_all(counts: Sequence[int], seconds: float) -> list[Figures]:
+async def measure_all(counts: Sequence[int], tasks: int, seconds: float) -> list[Figures]:
     """All numbers of runs, in one bot that takes on more and more."""
     mine, others = stage.cores()
     stage.pin(others)
@@ -144,7 +146,7 @@ async def measure_all(counts: Sequence[int], seconds: float) -> list[Figures]:
         )
         screen = Screen(slack)
         slack.workspace.hub.listen(screen.saw)
-        channels = stage.add_channels(slack, max(counts) // RUNS_IN_A_CHANNEL + 1)
+        channels = stage.add_channels(slack, max(counts) * tasks // TASKS_IN_A_CHANNEL + 1)
         service = await stack.enter_async_context(stage.serving("tests.bench.service", on=others))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         bot = await stack.enter_async_context(
@@ -165,17 +167,17 @@ async def measure_all(counts: Sequence[int], seconds: float) -> list[Figures]:
         await asyncio.sleep(1)
         idle, going, found = bot.process.rss, 0, []
         for runs in sorted(counts):
-            await start(bot, sender, channels, going, runs)
+            await start(bot, sender, channels, going, runs, tasks)
             going = runs
             database = f"sqlite+aiosqlite:///{directory}/bot.db"
             found.append(await measure(bot, screen, database, runs, idle, seconds))
         return found
 
 
-def show(found: Sequence[Figures]) -> None:
+def show(found: Sequence[Figures], tasks: int) -> None:
     """The table."""
     report.table(
-        f"one process, runs of {RATE} lines/s (lags in ms)",
+        f"one process, runs of {tasks} x {RATE} lines/s (lags in ms)",
         [
             "runs",
             "CPU %",
@@ -233,16 +235,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, nargs="+", default=[100, 300, 1000], help="how many at once")
+    parser.add_argument("--tasks", type=int, default=1, help="of each run (default: 1)")
     parser.add_argument(
         "--seconds", type=float, default=20.0, help="to measure each number for (default: 20)"
     )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--png", type=Path, help="draw them into this file")
     arguments = parser.parse_args()
-    found = asyncio.run(measure_all(arguments.runs, arguments.seconds))
-    show(found)
+    found = asyncio.run(measure_all(arguments.runs, arguments.tasks, arguments.seconds))
+    show(found, arguments.tasks)
     if arguments.json:
-        report.write_json(arguments.json, {"lines_a_second": RATE, "runs": [asdict(one) for one in found]})
+        report.write_json(
+            arguments.json,
+            {"lines_a_second": RATE, "tasks": arguments.tasks, "runs": [asdict(one) for one in found]},
+        )
     if arguments.png:
         draw(arguments.png, found)
 

@@ -1,6 +1,6 @@
 """A Cloud Coding service for benchmarks: ``python -m tests.bench.service`` prints its address and serves until it is killed.
 
-What it streams is what the prompt asks for: ``pace 5`` is that many lines a second until the bot hangs up,
+What it streams is what the prompt asks for: ``pace 5`` is that many lines a second for each task until the bot hangs up,
 ``flood 100`` so many MB as fast as the bot takes them, anything else one line. A paced line begins with the moment at which it was written,
 in seconds of the clock that all processes of the machine share.
 """
@@ -8,9 +8,11 @@ in seconds of the clock that all processes of the machine share.
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from bot.simulator.cloudcoding import CloudCodingServer, Invocation, Stream
@@ -25,21 +27,22 @@ async def play(invocation: Invocation, stream: Stream) -> None:
     """Do what the prompt asks; what it doesn't understand is done at once."""
     match next(iter(invocation.prompts.values())).split():
         case ["pace", rate]:
-            await pace(stream, float(rate))
+            several = len(invocation.prompts) > 1
+            await pace(stream, float(rate), list(invocation.prompts) if several else [None])
         case ["flood", megabytes]:
             await flood(stream, float(megabytes))
         case _:
             await stream.stdout("done\n")
 
 
-async def pace(stream: Stream, rate: float) -> None:
-    """Lines of about 80 characters at a steady rate, each stream's in its own rhythm."""
-    loop = asyncio.get_running_loop()
-    due = loop.time() + random.random() / rate
-    while True:
+async def pace(stream: Stream, rate: float, tasks: Sequence[str | None]) -> None:
+    """Lines of about 80 characters of each task at a steady rate, each stream's in its own rhythm."""
+    loop, step = asyncio.get_running_loop(), 1 / rate / len(tasks)
+    due = loop.time() + random.random() * step
+    for task in itertools.cycle(tasks):
         await asyncio.sleep(max(0.0, due - loop.time()))
-        due += 1 / rate
-        await stream.stdout(f"@{time.monotonic():.3f} {FILL}\n")
+        due += step
+        await stream.stdout(f"@{time.monotonic():.3f} {FILL}\n", task)
 
 
 async def flood(stream: Stream, megabytes: float) -> None:
