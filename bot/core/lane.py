@@ -14,6 +14,9 @@ K = TypeVar("K", bound=Hashable)
 
 _LIVE_INTERVAL = 1.0  # seconds between two live edits of one message: faster than that, nobody reads
 _KEPT = 0.4  # of the burst for urgent messages: four of Slack's ten
+_KEPT_FOR_FEW = (
+    0.53  # where there are no more than eight, so that four tasks and their run's message can all end at once
+)
 _KEPT_FOR_EACH, _MOST_KEPT = 0.005, 0.65  # and so much more for each live message, up to that
 _KEPT_BESIDE_ROLLUP = 0.125  # instead, where a roll-up tells of ends, and there are too many to prepare for
 _CROWD = 8  # messages that are more than that
@@ -275,7 +278,8 @@ class Lane(Generic[K]):
         is left for the others.
         """
         burst, crowd = self.bucket.burst, self._crowd
-        least = _KEPT_BESIDE_ROLLUP if crowd.told else _KEPT
+        few = _KEPT_FOR_FEW if crowd.messages <= _CROWD else _KEPT
+        least = _KEPT_BESIDE_ROLLUP if crowd.told else few
         kept = min(_MOST_KEPT, least + _KEPT_FOR_EACH * crowd.messages)
         return min(crowd.messages, kept * burst, burst - 1)
 

@@ -137,7 +137,7 @@ def test_the_next_time_is_when_the_token_comes_back() -> None:
     assert all_due(schedule, 10) == ["a", "b"]
     assert schedule.next_time(10) == 14
     assert all_due(schedule, 14) == ["c"]
-    assert schedule.next_time(14) == pytest.approx(14 + 1.81 * 4), "the rest is kept"
+    assert schedule.next_time(14) == pytest.approx(14 + 2 * 4), "the rest is kept"
 
 
 def test_output_that_is_not_worth_its_token_yet_is_looked_at_again_soon() -> None:
