@@ -13,7 +13,7 @@ time. A quarter with four tasks makes a line at most 4.5 s old, and the tasks' o
 it. With 16 it takes 0.45, for just below 2.5 s, and they are 1.6 times as old under steady load. With 50 it takes
 0.28, for 4 s and 1.2 times: nobody reads so many lines faster.
 
-**What can't be had.** In that mixed trace 2.5 s cost the tasks' messages more than elsewhere: they are 5.8 s old on
+**What can't be had.** In that mixed trace 2.5 s cost the tasks' messages more than elsewhere: they are 5.9 s old on
 average, and 2.2 s without a roll-up. There are 157 edits; 16 are ends, 53 the roll-up's, and 88 are left. If those
 could be moved to any time, and were spent at one price throughout, it would still be 4.8 s; but most of the work is in
 the first half, while all tasks live. A scheduler that knows the future can't be below 1.8 s. To get them down to 4 s,

@@ -226,7 +226,7 @@ def test_the_third_refusal_in_a_minute_keeps_less_than_what_was_granted() -> Non
             bucket.passed(bucket.take(at), at)
         bucket.refused(bucket.take(begin + 9), 1, begin + 9)
         kept.append(bucket.rate / before)
-    assert kept[2] == pytest.approx(0.6 * 0.9), kept
+    assert kept[2] == pytest.approx(0.7 * 0.9), kept
 
 
 def test_a_documented_budget_is_not_exceeded_for_a_quarter_of_an_hour_and_a_larger_one_found_slowly() -> None:
