@@ -145,14 +145,17 @@ class Screen:
         lines, at, columns = self._lines, self.y - self.rows, self.columns
         row, x = lines[at], self.x
         last = columns - (2 if run[-1] == PAD else 1)
-        if PAD not in run[: last - columns]:  # the last character stands at the edge, whatever comes between
+        if (
+            last + len(run) == columns and x >= last and len(row) == columns and row[last] != PAD
+        ):  # over the last one
+            lines[at] = row[:last] + run
             self.x = columns
-            if x >= last and len(row) == columns and row[last] != PAD:
-                lines[at] = row[:last] + run[last - columns :]
-            else:
-                kept = x if x < last else last
-                after = "" if self.insert else row[columns:]
-                lines[at] = cut(row, kept) + run[: last - kept] + run[last - columns :] + after
+            return
+        if PAD not in run[: last - columns]:  # the last character stands at the edge, whatever comes between
+            kept = x if x < last else last
+            after = "" if self.insert else row[columns:]
+            lines[at] = cut(row, kept) + run[: last - kept] + run[last - columns :] + after
+            self.x = columns
             return
         room = columns - self.x
         if run[room : room + 1] == PAD:
