@@ -109,6 +109,11 @@ class Bucket:
         """Calls at once, at least one."""
         return max(1.0, self._believed.burst * self._share)
 
+    @property
+    def doubted(self) -> bool:
+        """Whether less is believed than what is documented."""
+        return self._believed.burst < self.nominal.burst
+
     def level(self, now: float) -> float:
         """How many tokens there are."""
         return min(self.burst, self._tokens + max(0.0, now - self._as_of) * self.rate)

@@ -278,7 +278,7 @@ class Lane(Generic[K]):
         is left for the others.
         """
         burst, crowd = self.bucket.burst, self._crowd
-        few = _KEPT_FOR_FEW if crowd.messages <= _CROWD else _KEPT
+        few = _KEPT_FOR_FEW if crowd.messages <= _CROWD and not self.bucket.doubted else _KEPT
         least = _KEPT_BESIDE_ROLLUP if crowd.told else few
         kept = min(_MOST_KEPT, least + _KEPT_FOR_EACH * crowd.messages)
         return min(crowd.messages, kept * burst, burst - 1)

@@ -23,11 +23,11 @@ so what was saved in a lull is spent over the next minute, not at once, and is w
 is where this beats paying the square of the bucket's emptiness with half of the burst kept and a rate 2 % too low, by
 3 to 7 % under steady load and mostly by more where output comes and goes.
 
-**What is kept.** Urgent frames may use the whole bucket, live output not the last four tokens of ten (five where there
-are no more than eight messages, so that four tasks and their run can all end at once), or as many as there are messages
-that will end, or more where there are dozens. Many that end at once can't all be told at once (k ends take
-(k - tokens) / R seconds whoever sends them), so more isn't kept for that. The safety margin is half a token of the
-burst, which covers calls that overtake each other on the way, and only 0.3 % of the rate.
+**What is kept.** Urgent frames may use the whole bucket, live output not the last four tokens of ten, or as many as there
+are messages that will end, or more where there are dozens; five where there are no more than eight messages and the
+burst is not in doubt, so that four tasks and their run can all end at once. Many that end at once can't all be told at
+once (k ends take (k - tokens) / R seconds whoever sends them), so more isn't kept for that. The safety margin is half a
+token of the burst, which covers calls that overtake each other on the way, and only 0.3 % of the rate.
 
 **Roll-ups.** One edit of a run's root refreshes the last line of all its tasks, so it is worth far more than the edit
 of any of them, and comes first, as seldom as keeps its lines fresh for 95 % of the time; :mod:`bot.core.rollup` has
