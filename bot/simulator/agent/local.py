@@ -27,7 +27,7 @@ Turn = Mapping[str, str]  # one message of a conversation: its ``type`` and ``co
 PLACEHOLDER = "{prompt}"
 _PROJECT = Path(__file__).parents[3]
 # -P: the clone may be a Python project with modules of these names, this very one for instance.
-_BUILT_IN = (sys.executable, "-P", "-m", "bot.simulator.agent.work")
+_BUILT_IN = (sys.executable, "-P", "-m", "bot.simulator.agent.tiny")
 _CONVERSATIONS = 200  # remembered at most
 _ANSWER_CHARS = 100_000
 _TAIL_PIECES, _TAIL_LINES = 64, 30

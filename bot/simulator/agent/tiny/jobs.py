@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.simulator.agent.work.repository import Source, git, python_sources, sources
-from bot.simulator.agent.work.screen import BOLD, CYAN, DIM, GREEN, RED, YELLOW, Screen
-from bot.simulator.agent.work.trials import run_tests
+from bot.simulator.agent.tiny.repository import Source, git, python_sources, sources
+from bot.simulator.agent.tiny.screen import BOLD, CYAN, DIM, GREEN, RED, YELLOW, Screen
+from bot.simulator.agent.tiny.trials import run_tests
 
 ROUNDS = 600  # of keeping watch, about a second each
 

@@ -6,8 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-from bot.simulator.agent.work.jobs import chosen
-from bot.simulator.agent.work.screen import BOLD, DIM, GREEN, Screen
+from bot.simulator.agent.tiny.jobs import chosen
+from bot.simulator.agent.tiny.screen import BOLD, DIM, GREEN, Screen
 
 _DIRECTORY = re.compile(r"\s*Work in the directory `([^`\n]+)`\.\s*\Z")
 _QUOTED = 100

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 
-from bot.simulator.agent.work.repository import python_sources
-from bot.simulator.agent.work.screen import CYAN, YELLOW, Screen
+from bot.simulator.agent.tiny.repository import python_sources
+from bot.simulator.agent.tiny.screen import CYAN, YELLOW, Screen
 
 SECONDS = 20.0
 QUICK_SECONDS = 5.0  # where nobody watches
