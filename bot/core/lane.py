@@ -14,9 +14,7 @@ K = TypeVar("K", bound=Hashable)
 
 _LIVE_INTERVAL = 1.0  # seconds between two live edits of one message: faster than that, nobody reads
 _KEPT = 0.4  # of the burst for urgent messages: four of Slack's ten
-_KEPT_FOR_FEW = (
-    0.53  # where there are no more than eight, so that four tasks and their run's message can all end at once
-)
+_KEPT_FOR_FEW = 0.53  # instead, where no more than eight will end: four tasks and their run can do so at once
 _KEPT_FOR_EACH, _MOST_KEPT = 0.005, 0.65  # and so much more for each live message, up to that
 _KEPT_BESIDE_ROLLUP = 0.125  # instead, where a roll-up tells of ends, and there are too many to prepare for
 _CROWD = 8  # messages that are more than that

@@ -52,9 +52,8 @@ class Lines:
     def __init__(self) -> None:
         self.part = 0.0
         self._unshown: dict[Hashable, float] = {}
-        self._answer: tuple[tuple[float, int, float], float] | None = (
-            None  # of ``due``, while nothing has changed
-        )
+        # Of ``due``, while nothing has changed.
+        self._answer: tuple[tuple[float, int, float], float] | None = None
 
     def changed(self, task: Hashable, now: float) -> None:
         """That task has a new one."""

@@ -33,10 +33,7 @@ def nothing(_screen: Screen, _: Numbers) -> None:
 
 def program(controls: str) -> Program:
     """What to do for controls between two runs (see ``ansi.split``)."""
-    return _of([(ACTIONS[name], numbers) for name, numbers in commands(controls) if name in ACTIONS])
-
-
-def _of(steps: list[Step]) -> Program:
+    steps = [(ACTIONS[name], numbers) for name, numbers in commands(controls) if name in ACTIONS]
     if not steps:
         return nothing, (), []
     if len(steps) > 1:

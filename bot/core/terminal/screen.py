@@ -5,6 +5,8 @@ Rows are strings (see ``page``), so a run of text costs a slice, not a step for 
 
 # ruff: noqa: FURB136, PLR1730  these run for every few bytes, and min() and max() take three times as long
 
+from functools import cache
+
 from bot.core.terminal.cells import PAD, WRAPPED, Cells, cut, rest
 from bot.core.terminal.page import Page
 
@@ -13,6 +15,12 @@ HISTORY = 100  # rows kept of those that scrolled out: more than a message can s
 
 _BLANK = [""]
 _MANY = 2_000  # rows
+
+
+@cache
+def _blanks(most: int) -> tuple[str, ...]:
+    """So many blanks, at their number; shared by all screens of that width."""
+    return tuple(" " * count for count in range(most + 1))
 
 
 class Screen:
@@ -26,7 +34,7 @@ class Screen:
     def __init__(self, columns: int, rows: int) -> None:
         self.columns, self.rows = columns, rows
         self._cells = Cells()
-        self._blanks = [" " * count for count in range(columns + 1)]
+        self._blanks = _blanks(columns)
         self.reset()
 
     def reset(self) -> None:
@@ -145,9 +153,8 @@ class Screen:
         lines, at, columns = self._lines, self.y - self.rows, self.columns
         row, x = lines[at], self.x
         last = columns - (2 if run[-1] == PAD else 1)
-        if (
-            last + len(run) == columns and x >= last and len(row) == columns and row[last] != PAD
-        ):  # over the last one
+        alone = last + len(run) == columns
+        if alone and x >= last and len(row) == columns and row[last] != PAD:
             lines[at] = row[:last] + run
             self.x = columns
             return
